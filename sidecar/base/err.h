@@ -1,0 +1,45 @@
+/*
+ * The one error object. A fallible function returns 0, or -1 after filling the caller's struct err;
+ * it leaves the object untouched on success. Nothing is allocated. A message says what was
+ * attempted, on what, and why it failed; `HINT: ...` says what a person can do next. Never put a
+ * secret into a message.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+/* A kind exists because a caller branches on it. The values are the documented exit codes. */
+enum err_kind {
+    ERR_NONE = 0,
+    ERR_FAILED = 1,     /* anything without a kind of its own */
+    ERR_CONFIG = 2,     /* usage or configuration */
+    ERR_NOT_FOUND = 3,  /* no backup, no such object */
+    ERR_HOLDS_DATA = 4, /* refused: the target holds data */
+    ERR_STORE = 5,      /* repository unreachable or access denied */
+    ERR_CORRUPT = 6,    /* bytes that are not what they must be */
+    ERR_SERVER = 7,     /* server unreachable or refuses */
+    ERR_BUSY = 8,       /* another redkeep holds the lock */
+    ERR_TOO_NEW = 9,    /* written by a server, or a redkeep, too new for the target */
+};
+
+#define ERR_MSG_MAX 1024
+
+struct err {
+    enum err_kind kind;
+    int code; /* errno, an HTTP status or 0; says nothing without the kind */
+    char msg[ERR_MSG_MAX];
+};
+
+/* Fills *err; returns -1, so that `return err_set(...)` is one statement. A message that is too
+ * long is cut. err may not be NULL. */
+int err_set(struct err *err, enum err_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Like err_set with the errno of the failed call as code and ": <its text>" behind the message.
+ * Call it before anything else can change errno. ENOSPC, EROFS, EACCES and EPERM gain a hint. */
+int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Puts "<text>: " in front of the message; kind and code stay. Returns -1. */
+int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

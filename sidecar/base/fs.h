@@ -1,0 +1,44 @@
+/*
+ * Files and directories, with the fsyncs that make them last. All descriptors are O_CLOEXEC.
+ * Errors are ERR_FAILED with errno as code unless said otherwise.
+ */
+#ifndef BASE_FS_H
+#define BASE_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends the whole file to *out (its ceiling applies). ERR_NOT_FOUND when there is no such file. */
+int fs_read_file(int dir_fd, const char *path, struct buf *out, struct err *err);
+/* Writes all of data, whatever the number of write(2) calls. label names the target in errors. */
+int fs_write_all(int fd, const void *data, size_t len, const char *label, struct err *err);
+/* Reads exactly len bytes at offset; a shorter file is ERR_CORRUPT. */
+int fs_pread_all(int fd, void *out, size_t len, uint64_t offset, const char *label,
+                 struct err *err);
+/* Writes data under name in dir_fd so that after a crash it is there whole or not at all: a
+ * temporary name ".<name>.tmp-<random>" (O_EXCL), fsync, rename, fsync of the directory. */
+int fs_write_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                    struct err *err);
+int fs_fsync(int fd, const char *label, struct err *err);
+/* Creates path (relative to dir_fd, '/'-separated, no "." or "..") with all its parents; existing
+ * directories are fine. Each new directory's parent is fsynced. */
+int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err);
+/* Removes name below dir_fd with everything in it; links are removed, not followed. Not there is
+ * success. */
+int fs_remove_tree(int dir_fd, const char *name, struct err *err);
+/* Bytes that this process may still write to the file system of fd. */
+int fs_free_bytes(int fd, uint64_t *out, struct err *err);
+/* Opens a directory. ERR_NOT_FOUND when it is not there, ERR_FAILED when it is something else. */
+int fs_open_dir(int dir_fd, const char *path, int *out_fd, struct err *err);
+/* Takes the exclusive flock of an open directory without waiting; held until every copy of the
+ * descriptor is closed. ERR_BUSY when another process holds it. label names it in the message. */
+int fs_lock(int dir_fd, const char *label, struct err *err);
+/* Fills out with len random bytes from the kernel; cannot fail (aborts when getrandom does). */
+void fs_random(void *out, size_t len);
+
+#endif

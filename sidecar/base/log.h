@@ -1,0 +1,25 @@
+/*
+ * One line = one event on stderr, as text or JSON. The logger's own state is the only mutable global
+ * of the program; it is set once at start and safe to use from any thread.
+ * Only commands/ and daemon/ log errors; below them errors are returned. Debug logging is free.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/err.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: text on a tty */
+
+void log_init(enum log_level level, enum log_format format);
+
+/* One event. The message is one line of UTF-8; control characters are escaped. JSON lines hold
+ * time (RFC 3339, ms), level, msg; text lines the same in that order. */
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The error with its kind's name as a field; a "HINT: " tail becomes a field of its own in JSON. */
+void log_err(const struct err *err);
+
+#endif

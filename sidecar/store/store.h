@@ -1,0 +1,151 @@
+/*
+ * Where objects live. One interface, one implementation per kind of place: a directory
+ * (store_dir.c), an S3 bucket (store_s3.c). Keys are relative to the repository's own prefix,
+ * '/'-separated, any other byte allowed but NUL; no empty, "." or ".." segment.
+ *
+ * Errors: ERR_NOT_FOUND means that the place answered and the object is not there; ERR_STORE that
+ * the place could not be asked, or refuses (unreachable, no bucket, denied, expired): the two are
+ * never confused (INVARIANT 4). ERR_FAILED is a local fault, ERR_CORRUPT bytes that arrived other
+ * than they were sent. Retries happen inside; what comes out is final.
+ *
+ * A store and all that it hands out are used by one thread; implementations may use more inside.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/secret.h"
+#include "stream/sink.h"
+#include "stream/source.h"
+
+struct store;
+
+/* What a finished put stored: part i holds the bytes from i * part_bytes on, the last one what is
+ * left; sha256[i] is its digest, the one that signed the upload. */
+struct object_parts {
+    uint64_t size;
+    uint64_t part_bytes;
+    size_t count;
+    uint8_t (*sha256)[SHA256_BYTES];
+};
+
+void object_parts_release(struct object_parts *parts);
+
+struct store_entry {
+    const char *key; /* relative to the repository */
+    uint64_t size;
+    int64_t modified_ms;
+};
+
+/* One object or, with is_prefix, one "directory" (its key ends in '/'). Return -1 with *err set to
+ * stop the listing with that error. The entry is borrowed for the call. */
+typedef int store_list_fn(void *context, const struct store_entry *entry, struct err *err);
+
+struct store_get_request {
+    const char *key;
+    uint64_t offset;      /* of the first byte wanted */
+    uint64_t size;        /* bytes wanted, at least 1 */
+    uint64_t chunk_bytes; /* what source_next returns at a time; the last may be shorter */
+};
+
+struct store_ops {
+    /* Stores a small object in one piece; atomic: readers see it whole or not at all. */
+    int (*put_small)(struct store *store, const char *key, const void *data, size_t len,
+                     struct err *err);
+    /* A sink whose finish makes the object appear, whole; freed before that, nothing stays. At most
+     * max_bytes will be written (it decides the part size). *parts is filled by finish; it must
+     * outlive the sink and be released by the caller. */
+    int (*put)(struct store *store, const char *key, uint64_t max_bytes,
+               struct object_parts *parts, struct sink **out, struct err *err);
+    /* The whole small object, appended to *out (its ceiling applies: ERR_CORRUPT above it). */
+    int (*get_small)(struct store *store, const char *key, struct buf *out, struct err *err);
+    /* A range, fetched ahead in parallel chunks, delivered in order. An object that ends early is
+     * ERR_CORRUPT; bytes are not otherwise proven here. */
+    int (*get)(struct store *store, const struct store_get_request *request, struct source **out,
+               struct err *err);
+    /* Every object whose key begins with prefix, in byte order of the keys. With a delimiter '/' only
+     * the level below prefix: deeper keys are folded into one entry that ends in '/' (size 0).
+     * prefix is "" or ends in '/'. Nothing there is success with no call. */
+    int (*list)(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
+                void *context, struct err *err);
+    int (*head)(struct store *store, const char *key, uint64_t *out_size, struct err *err);
+    /* Not there is success. */
+    int (*remove)(struct store *store, const char *key, struct err *err);
+    void (*free)(struct store *store);
+};
+
+struct store { /* the first member of every implementation */
+    const struct store_ops *ops;
+};
+
+static inline int store_put_small(struct store *store, const char *key, const void *data,
+                                  size_t len, struct err *err)
+{
+    return store->ops->put_small(store, key, data, len, err);
+}
+
+static inline int store_put(struct store *store, const char *key, uint64_t max_bytes,
+                            struct object_parts *parts, struct sink **out, struct err *err)
+{
+    return store->ops->put(store, key, max_bytes, parts, out, err);
+}
+
+static inline int store_get_small(struct store *store, const char *key, struct buf *out,
+                                  struct err *err)
+{
+    return store->ops->get_small(store, key, out, err);
+}
+
+static inline int store_get(struct store *store, const struct store_get_request *request,
+                            struct source **out, struct err *err)
+{
+    return store->ops->get(store, request, out, err);
+}
+
+static inline int store_list(struct store *store, const char *prefix, char delimiter,
+                             store_list_fn *each, void *context, struct err *err)
+{
+    return store->ops->list(store, prefix, delimiter, each, context, err);
+}
+
+static inline int store_head(struct store *store, const char *key, uint64_t *out_size,
+                             struct err *err)
+{
+    return store->ops->head(store, key, out_size, err);
+}
+
+static inline int store_remove(struct store *store, const char *key, struct err *err)
+{
+    return store->ops->remove(store, key, err);
+}
+
+static inline void store_free(struct store *store)
+{
+    if (store != NULL)
+        store->ops->free(store);
+}
+
+DEFINE_CLEANUP(cleanup_store, struct store *, store_free);
+#define auto_store auto_with(cleanup_store)
+
+struct store_options {
+    const char *url;            /* file:///path or s3://bucket/prefix */
+    unsigned upload_parallel;   /* parts in flight; 0 = auto: 4, up to 12 while the store is slow */
+    uint64_t part_bytes;        /* 0 = auto */
+    uint64_t bandwidth_limit;   /* bytes a second over all connections; 0 = none */
+    const char *ca_file;        /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
+    const struct clock *clock;
+};
+
+/* Opens the repository named by options->url (ERR_CONFIG when it is not one we know), and asks once
+ * whether it can be used: ERR_STORE when the directory or bucket is not there or refuses. */
+int store_open(const struct store_options *options, struct store **out, struct err *err);
+
+#endif
