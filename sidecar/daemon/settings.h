@@ -1,0 +1,115 @@
+/*
+ * The settings: what an operator decides, from flags, the environment, a file, and defaults, in
+ * that order of precedence. The table in settings_table.c is the only place where a setting exists;
+ * this struct holds the checked values. Nothing below daemon/ knows of it: commands fill the option
+ * structs of the modules from it.
+ */
+#ifndef DAEMON_SETTINGS_H
+#define DAEMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "daemon/arguments.h"
+
+/* Bits of backup_include. */
+enum settings_include {
+    SETTINGS_INCLUDE_RDB = 1 << 0,
+    SETTINGS_INCLUDE_AOF = 1 << 1,
+    SETTINGS_INCLUDE_ACL = 1 << 2,
+    SETTINGS_INCLUDE_CLUSTER = 1 << 3,
+};
+
+enum settings_appendonly {
+    SETTINGS_APPENDONLY_AUTO,
+    SETTINGS_APPENDONLY_YES,
+    SETTINGS_APPENDONLY_NO,
+};
+
+struct settings_owner {
+    bool is_set; /* false = the owner of the data directory */
+    uint32_t uid;
+    uint32_t gid;
+};
+
+struct setting_shown { /* what `redkeep config` says of one row of the table */
+    char *text;        /* the value in effect, masked; NULL = not set */
+    char *origin;      /* "default", "flag --x", "environment X", "file /path:3" */
+};
+
+struct settings {
+    /* the server; text that is NULL was not set */
+    char *redis_url; /* may hold a password: never print it, settings_masked_url() can */
+    char *redis_username;
+    struct secret redis_password;
+    char *bgsave_command;    /* what the server calls BGSAVE */
+    char *config_command;    /* what the server calls CONFIG */
+    char *server_version;    /* what a restore is for: "7.0.15", "valkey 8.1"; NULL = auto */
+    int64_t save_timeout_ms; /* 0 = none */
+
+    /* its files; NULL = ask the server, else the name that Redis has by default */
+    char *data_dir;
+    char *dbfilename;
+    char *appendfilename;
+    char *appenddirname;
+    char *aclfile; /* relative to data_dir */
+    enum settings_appendonly appendonly;
+    struct settings_owner restore_owner;
+
+    /* the repository */
+    char *repository; /* NULL = not set */
+    char *instance;
+    unsigned backup_include; /* bits of enum settings_include */
+
+    /* speed */
+    unsigned compression_level; /* 0 stores */
+    unsigned compress_workers;  /* at least 1 */
+    unsigned upload_parallel;   /* 0 = auto */
+    uint64_t part_bytes;        /* 0 = auto */
+    uint64_t bandwidth_limit;   /* bytes a second; 0 = none */
+
+    enum log_level log_level;
+    enum log_format log_format;
+
+    struct setting_shown *shown; /* by row of the table; NULL when not made by settings_load */
+};
+
+/* All that settings come from, so that a test can say what the machine is. */
+struct settings_input {
+    const struct arguments *arguments; /* NULL = no flags */
+    char *const *environment;          /* NAME=value, ended by NULL */
+    const char *default_file;          /* read when it is there and nothing else was named */
+    const char *host_name;             /* the default of `instance` */
+    unsigned cpus;                     /* the default of `compress-workers` is one less */
+};
+
+/* Reads and checks all of them. ERR_CONFIG, naming the setting and where it came from, for an
+ * unknown name (with the nearest known one), a value that its type refuses, or a file that cannot
+ * be read. An empty environment variable counts as not set. */
+int settings_load(const struct settings_input *input, struct settings *out, struct err *err);
+void settings_release(struct settings *settings);
+
+/* The settings in effect and their origin, secrets masked: a line each, or an object by name whose
+ * members are `value` and `origin` (sizes are bytes, durations seconds, not set is null). */
+void settings_print_text(const struct settings *settings, FILE *out);
+struct json *settings_to_json(const struct settings *settings);
+/* The lines of --help: flag, default, what it is. */
+void settings_print_help(FILE *out);
+void settings_print_options(const struct option_spec *options, FILE *out);
+
+/* url with whatever can be a password or a token in it replaced by ***; the caller frees it. */
+char *settings_masked_url(const char *url);
+
+static inline void cleanup_settings(struct settings *settings)
+{
+    settings_release(settings);
+}
+#define auto_settings auto_with(cleanup_settings)
+
+#endif
