@@ -1,0 +1,69 @@
+/*
+ * One connection to a server (hiredis, blocking), and the four commands that redkeep sends: INFO,
+ * CONFIG GET, BGSAVE, and AUTH at the start. None of them is a blocking or a writing command, and
+ * all of them pass with the minimal ACL user of the README. Replies are matched by their first word
+ * only: servers and versions word the rest differently.
+ *
+ * Every failure is ERR_SERVER with a message that names the address (never the password), the
+ * command and the server's own words, and a HINT where a person can act. After a connection broke
+ * every further call fails. The process must ignore SIGPIPE (main does).
+ */
+#ifndef REDIS_REDIS_CONN_H
+#define REDIS_REDIS_CONN_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+
+struct redis; /* one connection; one thread at a time */
+
+struct redis_options {
+    const char *url;               /* see redis_url.h; a bad one is ERR_CONFIG */
+    const struct secret *username; /* NULL or unset: the URL's */
+    const struct secret *password; /* NULL or unset: the URL's */
+    int timeout_ms;                /* of the connect and of each reply; 0: 10 s */
+    const char *bgsave_command;    /* its name when renamed; NULL: BGSAVE */
+    const char *config_command;    /* its name when renamed; NULL: CONFIG */
+};
+
+/* Connects, authenticates when there is a password, and names the connection. The caller frees. */
+int redis_connect(const struct redis_options *options, struct redis **out, struct err *err);
+void redis_free(struct redis *redis); /* NULL is a no-op */
+/* The address for messages, without secrets. Borrowed from redis. */
+const char *redis_label(const struct redis *redis);
+
+/* A ceiling that every INFO answer keeps to, for buf_init. */
+#define REDIS_INFO_MAX ((size_t)8 << 20)
+
+/* Appends the answer of INFO (section NULL: the default ones) to *out. While the server loads,
+ * INFO works; while a script blocks it, it does not (-BUSY is a failure here). */
+int redis_info(struct redis *redis, const char *section, struct buf *out, struct err *err);
+
+enum redis_config_answer {
+    REDIS_CONFIG_VALUE,
+    REDIS_CONFIG_UNKNOWN,   /* the server has no setting of that name */
+    REDIS_CONFIG_FORBIDDEN, /* no permission, or CONFIG was renamed away */
+};
+
+/* *out_value is a heap string that the caller frees, NULL unless *out_answer is
+ * REDIS_CONFIG_VALUE. Both non-values are success. */
+int redis_config_get(struct redis *redis, const char *name, enum redis_config_answer *out_answer,
+                     char **out_value, struct err *err);
+
+enum redis_bgsave_answer {
+    REDIS_BGSAVE_ACCEPTED,    /* started, or scheduled: only the counter in INFO tells */
+    REDIS_BGSAVE_BUSY,        /* -ERR with text: another child, or something to try again */
+    REDIS_BGSAVE_FORK_FAILED, /* the bare -ERR of a failed fork */
+};
+
+/* Sends BGSAVE and INFO in one write, so that the server runs them back to back: *out_info (its
+ * content replaced) is the dataset exactly at the fork. Permission, authentication, an unknown
+ * command, -LOADING, -MISCONF and the like are failures; *out_reply holds the server's words. */
+int redis_bgsave(struct redis *redis, enum redis_bgsave_answer *out_answer, struct buf *out_reply,
+                 struct buf *out_info, struct err *err);
+
+DEFINE_CLEANUP(cleanup_redis, struct redis *, redis_free);
+#define auto_redis auto_with(cleanup_redis)
+
+#endif
