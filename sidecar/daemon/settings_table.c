@@ -1,0 +1,218 @@
+/*
+ * One row per setting, in the order of the documentation. A row is added together with the code
+ * that reads its field, never before.
+ */
+#include "daemon/settings_table.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/nearest.h"
+#include "daemon/settings.h"
+
+#define MIB ((uint64_t)1024 * 1024)
+
+static const char *const include_words[] = {"rdb", "aof", "acl", "cluster", NULL};
+static const char *const appendonly_words[] = {"auto", "yes", "no", NULL};
+static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_words[] = {"auto", "text", "json", NULL};
+
+#define FIELD(field) .offset = offsetof(struct settings, field)
+
+const struct setting_row setting_table[] = {
+    {.name = "redis-url",
+     .type = SETTING_URL,
+     FIELD(redis_url),
+     .default_text = "redis://127.0.0.1:6379",
+     .value = "URL",
+     .help = "the server: redis://[USER@]HOST[:PORT][/DB] or unix:///PATH"},
+    {.name = "redis-username",
+     .type = SETTING_STRING,
+     FIELD(redis_username),
+     .value = "NAME",
+     .help = "the ACL user to log in as"},
+    {.name = "redis-password",
+     .type = SETTING_SECRET,
+     FIELD(redis_password),
+     .value = "TEXT",
+     .help = "the password to log in with"},
+    {.name = "bgsave-command",
+     .type = SETTING_WORD,
+     FIELD(bgsave_command),
+     .default_text = "BGSAVE",
+     .value = "NAME",
+     .help = "what the server calls BGSAVE, after rename-command"},
+    {.name = "config-command",
+     .type = SETTING_WORD,
+     FIELD(config_command),
+     .default_text = "CONFIG",
+     .value = "NAME",
+     .help = "what the server calls CONFIG, after rename-command"},
+    {.name = "save-timeout",
+     .type = SETTING_DURATION,
+     FIELD(save_timeout_ms),
+     .default_text = "off",
+     .value = "TIME",
+     .help = "how long to wait for a save of the server before giving up",
+     .zero_word = "off",
+     .min = 1,
+     .max = (uint64_t)INT64_MAX},
+    {.name = "server-version",
+     .type = SETTING_VERSION,
+     FIELD(server_version),
+     .default_text = "auto",
+     .value = "VERSION",
+     .help = "what a restore is for, such as 7.0.15 or \"valkey 8.1\"",
+     .zero_word = "auto"},
+    {.name = "data-dir",
+     .type = SETTING_STRING,
+     FIELD(data_dir),
+     .default_text = "/data",
+     .value = "DIR",
+     .help = "where redkeep sees the server's dir"},
+    {.name = "dbfilename",
+     .type = SETTING_FILENAME,
+     FIELD(dbfilename),
+     .value = "NAME",
+     .help = "the server's setting of that name; else asked from it, else dump.rdb"},
+    {.name = "appendonly",
+     .type = SETTING_ENUM,
+     FIELD(appendonly),
+     .default_text = "auto",
+     .value = "WHAT",
+     .help = "what the server will be started with, where it cannot be asked",
+     .words = appendonly_words},
+    {.name = "appendfilename",
+     .type = SETTING_FILENAME,
+     FIELD(appendfilename),
+     .value = "NAME",
+     .help = "the server's setting of that name; else asked from it, else appendonly.aof"},
+    {.name = "appenddirname",
+     .type = SETTING_FILENAME,
+     FIELD(appenddirname),
+     .value = "NAME",
+     .help = "the server's setting of that name; else asked from it, else appendonlydir"},
+    {.name = "aclfile",
+     .type = SETTING_PATH,
+     FIELD(aclfile),
+     .value = "PATH",
+     .help = "the server's ACL file below data-dir; else asked from it, else users.acl"},
+    {.name = "repository",
+     .type = SETTING_URL,
+     FIELD(repository),
+     .value = "URL",
+     .help = "where backups live: s3://BUCKET/PREFIX or file:///PATH"},
+    {.name = "instance",
+     .type = SETTING_FILENAME,
+     FIELD(instance),
+     .default_text = SETTING_DEFAULT_HOST_NAME,
+     .value = "NAME",
+     .help = "this server's own name in the repository"},
+    {.name = "backup-include",
+     .type = SETTING_LIST,
+     FIELD(backup_include),
+     .default_text = "rdb,acl",
+     .value = "LIST",
+     .help = "what a backup holds",
+     .words = include_words},
+    {.name = "compression-level",
+     .type = SETTING_UINT,
+     FIELD(compression_level),
+     .default_text = "1",
+     .value = "N",
+     .help = "of zstd; 0 stores",
+     .max = 19},
+    {.name = "compress-workers",
+     .type = SETTING_UINT,
+     FIELD(compress_workers),
+     .default_text = SETTING_DEFAULT_CPUS,
+     .value = "N",
+     .help = "threads that compress; the server keeps a core",
+     .min = 1,
+     .max = 256},
+    {.name = "upload-parallel",
+     .type = SETTING_UINT,
+     FIELD(upload_parallel),
+     .default_text = "auto",
+     .value = "N",
+     .help = "parts in flight; auto: 4, more while the store is slow",
+     .zero_word = "auto",
+     .min = 1,
+     .max = 64},
+    {.name = "part-size",
+     .type = SETTING_SIZE,
+     FIELD(part_bytes),
+     .default_text = "auto",
+     .value = "SIZE",
+     .help = "of multipart uploads; auto: by the size of the data",
+     .zero_word = "auto",
+     .min = 5 * MIB,
+     .max = 5 * 1024 * MIB},
+    {.name = "bandwidth-limit",
+     .type = SETTING_SIZE,
+     FIELD(bandwidth_limit),
+     .default_text = "off",
+     .value = "SIZE",
+     .help = "bytes a second to and from the repository",
+     .zero_word = "off",
+     .min = 1024,
+     .max = (uint64_t)INT64_MAX},
+    {.name = "restore-owner",
+     .type = SETTING_OWNER,
+     FIELD(restore_owner),
+     .default_text = "auto",
+     .value = "UID:GID",
+     .help = "who the restored files belong to; auto: the owner of data-dir",
+     .zero_word = "auto"},
+    {.name = "log-level",
+     .type = SETTING_ENUM,
+     FIELD(log_level),
+     .default_text = "info",
+     .value = "WHAT",
+     .help = "the least that is logged",
+     .words = level_words},
+    {.name = "log-format",
+     .type = SETTING_ENUM,
+     FIELD(log_format),
+     .default_text = "auto",
+     .value = "WHAT",
+     .help = "auto: text on a terminal, else json",
+     .words = format_words},
+};
+
+const size_t setting_count = sizeof setting_table / sizeof setting_table[0];
+
+/* The words of an enum are in the order of its values. */
+_Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words");
+_Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 2, "format_words");
+_Static_assert(SETTINGS_APPENDONLY_AUTO == 0 && SETTINGS_APPENDONLY_NO == 2, "appendonly_words");
+_Static_assert(SETTINGS_INCLUDE_RDB == 1 && SETTINGS_INCLUDE_CLUSTER == 8, "include_words");
+
+const struct setting_row *setting_find(const char *name)
+{
+    for (size_t i = 0; i < setting_count; i++) {
+        if (strcmp(setting_table[i].name, name) == 0)
+            return &setting_table[i];
+    }
+    return NULL;
+}
+
+void setting_env_name(const struct setting_row *row, char *out, size_t out_size)
+{
+    (void)snprintf(out, out_size, "%s%s", SETTING_ENV_PREFIX, row->name); /* rows are short */
+    for (; *out != '\0'; out++)
+        *out = *out == '-' ? '_' : (char)toupper((unsigned char)*out);
+}
+
+const char *setting_nearest(const char *name, const struct option_spec *options)
+{
+    struct nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; i < setting_count; i++)
+        nearest_try(&nearest, setting_table[i].name);
+    nearest_try(&nearest, "config");
+    for (; options != NULL && options->name != NULL; options++)
+        nearest_try(&nearest, options->name);
+    return nearest.best;
+}

@@ -1,0 +1,58 @@
+/*
+ * Where a URL can hold a secret: between "://" and '@', and behind '?'.
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/settings.h"
+#include "daemon/settings_value.h"
+
+#define MASK "***"
+
+static const char *authority_of(const char *url)
+{
+    const char *separator = strstr(url, "://");
+
+    return separator != NULL ? separator + 3 : NULL;
+}
+
+/* The '@' behind user and password. A redis password may hold any byte, a '/' too: there the last
+ * '@' of all is taken, wherever it is. */
+static const char *userinfo_end(const char *url, const char *authority)
+{
+    bool is_redis = strncmp(url, "redis", 5) == 0;
+    size_t len = is_redis ? strlen(authority) : strcspn(authority, "/?#");
+
+    return memrchr(authority, '@', len);
+}
+
+bool settings_url_has_password(const char *url)
+{
+    const char *authority = authority_of(url);
+    const char *at = authority != NULL ? userinfo_end(url, authority) : NULL;
+
+    return at != NULL && memchr(authority, ':', (size_t)(at - authority)) != NULL;
+}
+
+char *settings_masked_url(const char *url)
+{
+    const char *authority = authority_of(url);
+    const char *at;
+    const char *query;
+    const char *colon = NULL;
+    const char *tail_mask;
+
+    if (authority == NULL)
+        return xstrdup(MASK);
+    at = userinfo_end(url, authority);
+    query = strchr(at != NULL ? at : authority, '?');
+    tail_mask = query != NULL ? MASK : "";
+    if (at == NULL)
+        return xasprintf("%.*s%s", query != NULL ? (int)(query - url) + 1 : (int)strlen(url), url,
+                         tail_mask);
+    /* without a colon it may be a user or, as redis-cli reads it, a password */
+    colon = memchr(authority, ':', (size_t)(at - authority));
+    return xasprintf("%.*s" MASK "%.*s%s", (int)((colon != NULL ? colon + 1 : authority) - url),
+                     url, query != NULL ? (int)(query - at) + 1 : (int)strlen(at), at, tail_mask);
+}
