@@ -11,11 +11,11 @@
 
 /* Defines the cleanup function `name` for variables of type `type`, calling `release(variable)`
  * (pointers: release must accept NULL). Use: `__attribute__((cleanup(name))) type v = ...`. */
-#define DEFINE_CLEANUP(name, type, release)                                                        \
-    static inline void name(type *variable)                                                        \
-    {                                                                                              \
-        release(*variable);                                                                        \
-    }                                                                                              \
+#define DEFINE_CLEANUP(name, type, release) \
+    static inline void name(type *variable) \
+    {                                       \
+        release(*variable);                 \
+    }                                       \
     struct cleanup_needs_a_semicolon
 
 #define auto_with(name) __attribute__((cleanup(name)))
@@ -35,11 +35,11 @@ static inline void cleanup_close(const int *fd)
 #define auto_close auto_with(cleanup_close)
 
 /* The value of pointer variable `p`, which becomes NULL: ownership moves to the caller. */
-#define TAKE_PTR(p)                                                                                \
-    __extension__({                                                                                \
-        __typeof__(p) taken_ = (p);                                                                \
-        (p) = NULL;                                                                                \
-        taken_;                                                                                    \
+#define TAKE_PTR(p)                 \
+    __extension__({                 \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
 
 /* The descriptor in *fd, which becomes -1: ownership moves to the caller. */

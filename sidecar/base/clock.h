@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct clock {
-    int64_t (*wall_ms)(void *context);              /* milliseconds since 1970, UTC; may jump */
-    int64_t (*mono_ms)(void *context);              /* milliseconds, never goes back */
-    void (*sleep_ms)(void *context, int64_t ms);    /* returns early only when a signal came */
+    int64_t (*wall_ms)(void *context);           /* milliseconds since 1970, UTC; may jump */
+    int64_t (*mono_ms)(void *context);           /* milliseconds, never goes back */
+    void (*sleep_ms)(void *context, int64_t ms); /* returns early only when a signal came */
     void *context;
 };
 

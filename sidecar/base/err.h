@@ -35,11 +35,18 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Like err_set with the errno of the failed call as code and ": <its text>" behind the message.
- * Call it before anything else can change errno. ENOSPC, EROFS, EACCES and EPERM gain a hint. */
+ * Call it before anything else can change errno. ENOSPC, EDQUOT, EROFS, EACCES and EPERM gain a
+ * hint. */
 int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<text>: " in front of the message; kind and code stay. Returns -1. */
+/* Puts "<text>: " in front of the message; kind and code stay. When it gets too long, what stands
+ * before the hint is cut. Returns -1. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "failed", "config", "not-found", ...: the kind in logs and JSON. Static. */
+const char *err_kind_name(enum err_kind kind);
+/* Where the last "HINT: " of a message begins, NULL when it has none. Borrowed from message. */
+const char *err_hint(const char *message);
 
 #endif

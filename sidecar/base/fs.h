@@ -13,7 +13,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Appends the whole file to *out (its ceiling applies). ERR_NOT_FOUND when there is no such file. */
+/* Appends the whole file to *out (its ceiling applies), or nothing when it fails. ERR_NOT_FOUND
+ * when there is no such file. */
 int fs_read_file(int dir_fd, const char *path, struct buf *out, struct err *err);
 /* Writes all of data, whatever the number of write(2) calls. label names the target in errors. */
 int fs_write_all(int fd, const void *data, size_t len, const char *label, struct err *err);
@@ -21,15 +22,17 @@ int fs_write_all(int fd, const void *data, size_t len, const char *label, struct
 int fs_pread_all(int fd, void *out, size_t len, uint64_t offset, const char *label,
                  struct err *err);
 /* Writes data under name in dir_fd so that after a crash it is there whole or not at all: a
- * temporary name ".<name>.tmp-<random>" (O_EXCL), fsync, rename, fsync of the directory. */
+ * temporary name ".<name>.tmp-<random>" (O_EXCL), fsync, rename, fsync of the directory. When it
+ * fails the temporary file is removed; the umask applies to mode. */
 int fs_write_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                     struct err *err);
 int fs_fsync(int fd, const char *label, struct err *err);
 /* Creates path (relative to dir_fd, '/'-separated, no "." or "..") with all its parents; existing
- * directories are fine. Each new directory's parent is fsynced. */
+ * directories are fine (and links to one), the umask applies to mode. Each new directory's parent
+ * is fsynced. */
 int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err);
-/* Removes name below dir_fd with everything in it; links are removed, not followed. Not there is
- * success. */
+/* Removes name below dir_fd with everything in it, at most 64 directories deep; links are removed,
+ * not followed. Not there is success. */
 int fs_remove_tree(int dir_fd, const char *name, struct err *err);
 /* Bytes that this process may still write to the file system of fd. */
 int fs_free_bytes(int fd, uint64_t *out, struct err *err);

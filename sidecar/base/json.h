@@ -1,6 +1,7 @@
 /*
- * JSON values: building, printing, and typed getters that fail with the path of what was wrong
- * (ERR_CORRUPT). The only user of cJSON. Numbers are exact up to 2^53.
+ * JSON values: building, printing, and typed getters that fail with the key that was wrong
+ * (ERR_CORRUPT; callers wrap it with where). The only user of cJSON. Numbers are exact up to 2^53.
+ * Of several members with one key the getters see the first.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -15,7 +16,8 @@
 struct json; /* an object, array or scalar; a root owns everything below it */
 
 /* Parses exactly len bytes holding one value (white space around it is fine), nesting at most 64.
- * ERR_CORRUPT, naming the offset, when it is not JSON. The caller frees *out. */
+ * ERR_CORRUPT, naming the offset, when it is not JSON or holds a NUL, escaped ones included. The
+ * caller frees *out. */
 int json_parse(const char *text, size_t len, struct json **out, struct err *err);
 void json_free(struct json *root);
 
@@ -30,7 +32,7 @@ void json_set_i64(struct json *object, const char *key, int64_t value);
 void json_set_double(struct json *object, const char *key, double value);
 void json_set_bool(struct json *object, const char *key, bool value);
 void json_set_null(struct json *object, const char *key);
-/* RFC 3339 in UTC; a negative time is unknown and becomes null. */
+/* RFC 3339 in UTC, whole seconds (jq reads no others); a negative time is unknown: null. */
 void json_set_time(struct json *object, const char *key, int64_t time_ms);
 /* Gives root value to object, which then owns it. */
 void json_set(struct json *object, const char *key, struct json *value);
@@ -40,7 +42,8 @@ void json_push_string(struct json *array, const char *text);
 /* A deep copy, a root of its own. */
 struct json *json_copy(const struct json *value);
 
-/* Heap text that the caller frees; pretty: one key a line, tabs of two blanks, no final newline. */
+/* Heap text that the caller frees, always UTF-8 (what is not becomes U+FFFD). pretty: one member a
+ * line, indented by two blanks a level, no final newline; else no blanks at all. */
 char *json_print(const struct json *value, bool pretty);
 
 /* Getters; *out is borrowed from the tree. Missing, null or another type: ERR_CORRUPT. */
@@ -57,6 +60,10 @@ bool json_has(const struct json *object, const char *key);
 size_t json_size(const struct json *value);
 const struct json *json_at(const struct json *value, size_t i);
 const char *json_key_at(const struct json *object, size_t i);
+/* The first member, and the member behind a member; NULL when there is none. For long arrays, in
+ * which json_at has to count. */
+const struct json *json_first(const struct json *value);
+const struct json *json_next(const struct json *member);
 /* The text of a string value, NULL for anything else. */
 const char *json_text(const struct json *value);
 

@@ -1,10 +1,12 @@
 /*
- * One line = one event on stderr, as text or JSON. The logger's own state is the only mutable global
- * of the program; it is set once at start and safe to use from any thread.
- * Only commands/ and daemon/ log errors; below them errors are returned. Debug logging is free.
+ * One line = one event on stderr, as text or JSON. The logger's own state is the only mutable
+ * global of the program; it is set once at start and safe to use from any thread. Only commands/
+ * and daemon/ log errors; below them errors are returned. Debug logging is free.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -13,7 +15,12 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: 
 
 void log_init(enum log_level level, enum log_format format);
 
-/* One event. The message is one line of UTF-8; control characters are escaped. JSON lines hold
+/* "debug", "info", "warn", "error"; "auto", "text", "json". ERR_CONFIG for anything else. */
+int log_level_parse(const char *text, enum log_level *out, struct err *err);
+int log_format_parse(const char *text, enum log_format *out, struct err *err);
+
+/* One event. The message is one line of UTF-8: control characters are escaped,
+ * what is not UTF-8 becomes U+FFFD, and more than 8 KiB is cut. errno is kept. JSON lines hold
  * time (RFC 3339, ms), level, msg; text lines the same in that order. */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -21,5 +28,11 @@ void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The error with its kind's name as a field; a "HINT: " tail becomes a field of its own in JSON. */
 void log_err(const struct err *err);
+
+/* For progress only. Is stderr a terminal for people, on which a bar may be drawn? */
+bool log_shows_bar(void);
+/* For progress only: a bar stands (or no longer stands) in the terminal's last line; the next event
+ * wipes it first. */
+void log_set_bar(bool drawn);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -17,7 +18,19 @@ struct progress *progress_new(const char *what, uint64_t total_bytes, const stru
 void progress_add(struct progress *progress, uint64_t bytes); /* NULL: no-op */
 /* Draws or logs when it is time to (5 Hz on a terminal, every 5 s elsewhere); NULL: no-op. */
 void progress_tick(struct progress *progress);
-/* Ends the bar's line, if one was drawn. NULL is a no-op. */
+/* Draws the bar a last time and ends its line, if one was drawn. NULL is a no-op. */
 void progress_free(struct progress *progress);
+
+/* What there is to show; pure functions make text of it that the caller frees. */
+struct progress_view {
+    const char *what;
+    uint64_t done_bytes;
+    uint64_t total_bytes; /* 0 = not known */
+    uint64_t rate;        /* bytes a second */
+};
+/* "what: [=====>    ]  45%  612 MB / 1.3 GB  512 MB/s  0:02 left", at most width columns. */
+char *progress_bar(const struct progress_view *view, size_t width);
+/* "what: 45%, 612 MB of 1.3 GB, 512 MB/s, 0:02 left" */
+char *progress_line(const struct progress_view *view);
 
 #endif

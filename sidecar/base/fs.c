@@ -1,0 +1,331 @@
+/*
+ * Files and directories that last: see fs.h. What changes a directory is followed by an fsync of
+ * that directory; without it, the new name may be gone after a power loss though the file's own
+ * bytes are on the disk.
+ */
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define READ_BYTES 65536
+#define MAX_DEPTH 64 /* each level holds a descriptor; our own trees are four deep */
+#define REMOVE_TRIES 3
+
+static void close_entries(DIR *entries)
+{
+    if (entries)
+        (void)closedir(entries); /* only read from */
+}
+
+DEFINE_CLEANUP(cleanup_dir, DIR *, close_entries);
+#define auto_dir auto_with(cleanup_dir)
+
+int fs_read_file(int dir_fd, const char *path, struct buf *out, struct err *err)
+{
+    auto_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED, "cannot open %s", path);
+
+    auto_free uint8_t *chunk = xmalloc(READ_BYTES);
+    size_t len_before = out->len;
+
+    for (;;) {
+        ssize_t n = read(fd, chunk, READ_BYTES);
+
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            (void)err_sys(err, ERR_FAILED, "cannot read %s", path);
+        else if (!buf_append(out, chunk, (size_t)n, err))
+            continue;
+        else
+            (void)err_wrap(err, "cannot read %s", path);
+
+        out->len = len_before; /* untouched on failure */
+        if (out->data)
+            out->data[len_before] = '\0';
+        return -1;
+    }
+}
+
+int fs_write_all(int fd, const void *data, size_t len, const char *label, struct err *err)
+{
+    const uint8_t *at = data;
+
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, ERR_FAILED, "cannot write %s", label);
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fs_pread_all(int fd, void *out, size_t len, uint64_t offset, const char *label, struct err *err)
+{
+    uint8_t *at = out;
+    uint64_t end = offset + len;
+
+    while (len > 0) {
+        ssize_t n = pread(fd, at, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, ERR_FAILED, "cannot read %s at byte %" PRIu64, label, offset);
+        if (n == 0)
+            return err_set(err, ERR_CORRUPT,
+                           "%s is too short: it ends at byte %" PRIu64 ", wanted up to %" PRIu64,
+                           label, offset, end);
+        at += n;
+        len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return 0;
+}
+
+int fs_fsync(int fd, const char *label, struct err *err)
+{
+    struct stat info;
+
+    for (;;) {
+        if (fsync(fd) == 0)
+            return 0;
+        if (errno != EINTR)
+            break;
+    }
+    int code = errno;
+
+    /* some network file systems cannot sync a directory and say so: nothing more can be done there
+     */
+    if (code == EINVAL && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode))
+        return 0;
+    errno = code;
+    return err_sys(err, ERR_FAILED, "cannot fsync %s", label);
+}
+
+/* The fsync of a directory that may be AT_FDCWD or an O_PATH descriptor. */
+static int sync_dir(int dir_fd, const char *label, struct err *err)
+{
+    auto_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "cannot open the directory of %s", label);
+    return fs_fsync(fd, label, err);
+}
+
+/* Creates the temporary file; from here on the caller removes it when anything fails. */
+static int create_temporary(int dir_fd, const char *name, mode_t mode, int *out_fd, struct err *err)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir_fd, name, flags, mode);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "cannot create %s", name);
+    *out_fd = fd;
+    return 0;
+}
+
+/* INVARIANT (whole or not at all): the bytes are on the disk before the name is; the name is on the
+ * disk before success is reported. */
+int fs_write_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                    struct err *err)
+{
+    uint8_t random[6];
+    char tail[2 * sizeof(random) + 1];
+
+    if (name[0] == '\0' || strchr(name, '/'))
+        return err_set(err, ERR_FAILED, "cannot write \"%s\": not a plain file name", name);
+
+    fs_random(random, sizeof(random));
+    hex_encode(random, sizeof(random), tail);
+
+    auto_free char *temporary = xasprintf(".%s.tmp-%s", name, tail);
+    auto_close int fd = -1;
+
+    if (create_temporary(dir_fd, temporary, mode, &fd, err))
+        return err_wrap(err, "cannot write %s", name);
+    if (fs_write_all(fd, data, len, name, err) || fs_fsync(fd, name, err)) {
+        (void)unlinkat(dir_fd, temporary, 0); /* the first error is the one to report */
+        return -1;
+    }
+    if (renameat(dir_fd, temporary, dir_fd, name)) {
+        (void)err_sys(err, ERR_FAILED, "cannot rename %s to %s", temporary, name);
+        (void)unlinkat(dir_fd, temporary, 0); /* as above */
+        return -1;
+    }
+    return sync_dir(dir_fd, name, err);
+}
+
+/* Makes one directory, unless it is there, and opens it. */
+static int make_dir(int parent_fd, const char *name, mode_t mode, int *out_fd, struct err *err)
+{
+    if (mkdirat(parent_fd, name, mode) == 0) {
+        if (sync_dir(parent_fd, name, err))
+            return -1;
+    } else if (errno != EEXIST) {
+        return err_sys(err, ERR_FAILED, "cannot create directory %s", name);
+    }
+
+    int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "cannot open directory %s", name);
+    *out_fd = fd;
+    return 0;
+}
+
+int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err)
+{
+    auto_free char *names = xstrdup(path);
+    auto_close int at_fd = -1;
+    char *rest = names;
+    char *name;
+
+    if (path[0] == '\0')
+        return err_set(err, ERR_FAILED, "cannot create a directory: its path is empty");
+    if (path[0] == '/') {
+        at_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (at_fd < 0)
+            return err_sys(err, ERR_FAILED, "cannot open /");
+    }
+
+    while ((name = strsep(&rest, "/"))) {
+        int next_fd = -1;
+
+        if (name[0] == '\0') /* at the ends, and between two slashes */
+            continue;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            return err_set(err, ERR_FAILED, "cannot create %s: \"%s\" in a path", path, name);
+        if (make_dir(at_fd < 0 ? dir_fd : at_fd, name, mode, &next_fd, err))
+            return err_wrap(err, "cannot create %s", path);
+        cleanup_close(&at_fd);
+        at_fd = next_fd;
+    }
+    return 0;
+}
+
+static int remove_any(int dir_fd, const char *name, int depth, struct err *err);
+
+/* Removes what is in the directory. */
+static int remove_content(int dir_fd, const char *name, int depth, struct err *err)
+{
+    auto_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    auto_dir DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!entries)
+        return errno == ENOENT ? 0 : err_sys(err, ERR_FAILED, "cannot open directory %s", name);
+    int entries_fd = take_fd(&fd); /* closedir closes it */
+
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(entries);
+
+        if (!entry && errno != 0)
+            return err_sys(err, ERR_FAILED, "cannot read directory %s", name);
+        if (!entry)
+            return 0;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (remove_any(entries_fd, entry->d_name, depth + 1, err))
+            return -1;
+    }
+}
+
+static int remove_any(int dir_fd, const char *name, int depth, struct err *err)
+{
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a directory, Linux EISDIR */
+        return err_sys(err, ERR_FAILED, "cannot remove %s", name);
+    if (depth >= MAX_DEPTH)
+        return err_set(err, ERR_FAILED, "cannot remove %s: more than %d directories deep", name,
+                       MAX_DEPTH);
+
+    /* some file systems skip entries when others go away while they are read: then once more */
+    for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+        if (remove_content(dir_fd, name, depth, err))
+            return -1;
+        if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            break;
+    }
+    return err_sys(err, ERR_FAILED, "cannot remove directory %s", name);
+}
+
+int fs_remove_tree(int dir_fd, const char *name, struct err *err)
+{
+    return remove_any(dir_fd, name, 0, err);
+}
+
+int fs_free_bytes(int fd, uint64_t *out, struct err *err)
+{
+    struct statvfs info;
+
+    if (fstatvfs(fd, &info))
+        return err_sys(err, ERR_FAILED, "cannot ask for the free space of a file system");
+    *out = (uint64_t)info.f_bavail * info.f_frsize;
+    return 0;
+}
+
+int fs_open_dir(int dir_fd, const char *path, int *out_fd, struct err *err)
+{
+    int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED,
+                       "cannot open directory %s", path);
+    *out_fd = fd;
+    return 0;
+}
+
+int fs_lock(int dir_fd, const char *label, struct err *err)
+{
+    while (flock(dir_fd, LOCK_EX | LOCK_NB)) {
+        if (errno == EWOULDBLOCK)
+            return err_set(err, ERR_BUSY, "cannot lock %s: another redkeep works on it", label);
+        if (errno != EINTR)
+            return err_sys(err, ERR_FAILED, "cannot lock %s", label);
+    }
+    return 0;
+}
+
+void fs_random(void *out, size_t len)
+{
+    uint8_t *at = out;
+
+    while (len > 0) {
+        ssize_t n = getrandom(at, len, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            (void)fputs("redkeep: the kernel gives no random bytes\n", stderr); /* aborts anyway */
+            abort();
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+}

@@ -1,0 +1,248 @@
+/*
+ * The logger: see log.h. A line is put together in memory and handed over in one write(2), so that
+ * lines of several threads and processes do not mix; there is no lock. The state below is set once
+ * at start, but for the mark of a progress bar.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "base/text.h"
+
+#define MAX_MESSAGE 8192
+#define MAX_LINE ((size_t)TEXT_ESCAPE_MAX * MAX_MESSAGE + 1024)
+#define WIPE_LINE "\r\x1b[K"
+
+static struct {
+    _Atomic enum log_level level;
+    _Atomic bool json;
+    _Atomic bool bar_drawn;
+} state = {.level = LOG_LEVEL_INFO};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *const format_names[] = {"auto", "text", "json"};
+
+/* One event; kind and hint are NULL in all but errors. */
+struct event {
+    enum log_level level;
+    const char *message;
+    size_t message_len;
+    const char *kind;
+    const char *hint;
+};
+
+void log_init(enum log_level level, enum log_format format)
+{
+    bool text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO));
+
+    atomic_store(&state.level, level);
+    atomic_store(&state.json, !text);
+}
+
+int log_level_parse(const char *text, enum log_level *out, struct err *err)
+{
+    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
+        if (strcmp(text, level_names[i]) == 0) {
+            *out = (enum log_level)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_CONFIG, "\"%.64s\" is not debug, info, warn or error", text);
+}
+
+int log_format_parse(const char *text, enum log_format *out, struct err *err)
+{
+    for (int i = LOG_FORMAT_AUTO; i <= LOG_FORMAT_JSON; i++) {
+        if (strcmp(text, format_names[i]) == 0) {
+            *out = (enum log_format)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_CONFIG, "\"%.64s\" is not auto, text or json", text);
+}
+
+/* MAX_LINE holds every event, so that appending cannot fail; were it too short, the line is cut. */
+static void put(struct buf *line, const char *text)
+{
+    struct err unused;
+
+    (void)buf_append(line, text, strlen(text), &unused);
+}
+
+static void put_escaped(struct buf *line, const char *text, size_t len, bool json)
+{
+    char escaped[TEXT_ESCAPE_MAX + 1];
+
+    for (size_t i = 0; i < len;) {
+        i += json ? text_escape_json(text + i, len - i, escaped)
+                  : text_escape_plain(text + i, len - i, escaped);
+        put(line, escaped);
+    }
+}
+
+static void put_json_field(struct buf *line, const char *name, const char *text, size_t len)
+{
+    put(line, ",\"");
+    put(line, name);
+    put(line, "\":\"");
+    put_escaped(line, text, len, true);
+    put(line, "\"");
+}
+
+static void format_json(struct buf *line, const char *time, const struct event *event)
+{
+    const char *level = level_names[event->level];
+
+    put(line, "{\"time\":\"");
+    put(line, time);
+    put(line, "\"");
+    put_json_field(line, "level", level, strlen(level));
+    put_json_field(line, "msg", event->message, event->message_len);
+    if (event->kind)
+        put_json_field(line, "kind", event->kind, strlen(event->kind));
+    if (event->hint)
+        put_json_field(line, "hint", event->hint, strlen(event->hint));
+    put(line, "}\n");
+}
+
+static void format_text(struct buf *line, const char *time, const struct event *event)
+{
+    put(line, time);
+    put(line, " ");
+    put(line, level_names[event->level]);
+    put(line, strlen(level_names[event->level]) < 5 ? "  " : " ");
+    put_escaped(line, event->message, event->message_len, false);
+    if (event->kind) {
+        put(line, " kind=");
+        put(line, event->kind);
+    }
+    if (event->hint) {
+        put(line, " HINT: ");
+        put_escaped(line, event->hint, strlen(event->hint), false);
+    }
+    put(line, "\n");
+}
+
+static void write_line(const struct buf *line)
+{
+    const uint8_t *at = line->data;
+    size_t left = line->len;
+
+    while (left > 0) { /* one turn; more only when stderr takes less than a line at once */
+        ssize_t n = write(STDERR_FILENO, at, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return; /* nowhere left to complain */
+        at += n;
+        left -= (size_t)n;
+    }
+}
+
+static void emit(const struct event *event)
+{
+    auto_buf struct buf line;
+    char time[32];
+
+    buf_init(&line, MAX_LINE);
+    format_rfc3339_ms(clock_wall_ms(clock_system()), time, sizeof(time));
+    if (atomic_exchange(&state.bar_drawn, false))
+        put(&line, WIPE_LINE);
+    if (atomic_load(&state.json))
+        format_json(&line, time, event);
+    else
+        format_text(&line, time, event);
+    write_line(&line);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_at(enum log_level level, const char *format,
+                                                         va_list args)
+{
+    int saved_errno = errno;
+
+    if (level >= atomic_load(&state.level)) {
+        auto_free char *message = xmalloc(MAX_MESSAGE);
+        int len = vsnprintf(message, MAX_MESSAGE, format, args); /* too long is cut */
+
+        if (len >= 0)
+            emit(&(struct event){
+                .level = level, .message = message, .message_len = strlen(message)});
+    }
+    errno = saved_errno;
+}
+
+void log_debug(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at(LOG_LEVEL_DEBUG, format, args);
+    va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at(LOG_LEVEL_INFO, format, args);
+    va_end(args);
+}
+
+void log_warn(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at(LOG_LEVEL_WARN, format, args);
+    va_end(args);
+}
+
+void log_error(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at(LOG_LEVEL_ERROR, format, args);
+    va_end(args);
+}
+
+void log_err(const struct err *err)
+{
+    int saved_errno = errno;
+    const char *hint = err_hint(err->msg);
+    size_t len = hint ? (size_t)(hint - err->msg) : strlen(err->msg);
+
+    while (hint && len > 0 && strchr(" \n.;", err->msg[len - 1]))
+        len--; /* what joined the two */
+    emit(&(struct event){
+        .level = LOG_LEVEL_ERROR,
+        .message = err->msg,
+        .message_len = len,
+        .kind = err_kind_name(err->kind),
+        .hint = hint ? hint + strlen("HINT: ") : NULL,
+    });
+    errno = saved_errno;
+}
+
+bool log_shows_bar(void)
+{
+    return !atomic_load(&state.json) && atomic_load(&state.level) <= LOG_LEVEL_INFO &&
+           isatty(STDERR_FILENO);
+}
+
+void log_set_bar(bool drawn)
+{
+    atomic_store(&state.bar_drawn, drawn);
+}

@@ -1,0 +1,65 @@
+/*
+ * Allocation that aborts when memory is exhausted: see mem.h. Asking for nothing gives a pointer
+ * that may be freed, never NULL.
+ */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *p)
+{
+    if (!p) {
+        (void)fputs("redkeep: out of memory\n", stderr); /* about to abort anyway */
+        abort();
+    }
+    return p;
+}
+
+void *xmalloc(size_t bytes)
+{
+    return must(malloc(bytes ? bytes : 1));
+}
+
+void *xcalloc(size_t count, size_t bytes)
+{
+    if (count == 0 || bytes == 0)
+        return must(calloc(1, 1));
+    return must(calloc(count, bytes));
+}
+
+void *xrealloc(void *p, size_t bytes)
+{
+    return must(realloc(p, bytes ? bytes : 1));
+}
+
+void *xreallocarray(void *p, size_t count, size_t bytes)
+{
+    if (count == 0 || bytes == 0)
+        return xrealloc(p, 0);
+    return must(reallocarray(p, count, bytes));
+}
+
+char *xstrdup(const char *text)
+{
+    return must(strdup(text));
+}
+
+char *xstrndup(const char *text, size_t max)
+{
+    return must(strndup(text, max));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    int len = vasprintf(&text, format, args);
+    va_end(args);
+
+    return must(len < 0 ? NULL : text);
+}
