@@ -179,8 +179,8 @@ static void job_release(struct job *job)
     (void)pthread_mutex_destroy(&job->lock);
 }
 
-int pack(const struct bundle *bundle, const struct pack_options *options, struct sink *out,
-         uint64_t *out_crc, struct err *err)
+int pack_bundle(const struct bundle *bundle, const struct pack_options *options, struct sink *out,
+                uint64_t *out_crc, struct err *err)
 {
     struct job job = {.bundle = bundle, .options = options};
     size_t wanted = options->workers < WORKERS_MAX ? options->workers : WORKERS_MAX;

@@ -20,10 +20,10 @@ struct pack_options {
 
 /* Writes the whole bundle into out (and does not finish it). out_crc has one CRC64 per member of
  * the bundle, of its file bytes. Returns early with ERR_FAILED when cancel_requested. */
-int pack(const struct bundle *bundle, const struct pack_options *options, struct sink *out,
-         uint64_t *out_crc, struct err *err);
+int pack_bundle(const struct bundle *bundle, const struct pack_options *options, struct sink *out,
+                uint64_t *out_crc, struct err *err);
 
-/* The most bytes that pack can write for this bundle. */
+/* The most bytes that pack_bundle can write for this bundle. */
 uint64_t pack_bound(const struct bundle *bundle);
 
 #endif
