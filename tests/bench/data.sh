@@ -1,0 +1,45 @@
+#!/bin/sh
+# Makes DIR/dump.rdb with a real redis-server (rdbcompression yes) out of USERS users of redisgen's
+# data set, about 1.04 kB each. What is there already is kept: the data is the same every time.
+# usage: data.sh REDISGEN USERS DIR
+set -eu
+
+redisgen=$1 users=$2 dir=$3
+rdb=$dir/dump.rdb
+[ -s "$rdb" ] && exit 0
+
+mkdir -p "$dir"
+work=$(mktemp -d "$dir/making.XXXXXX")
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+cli() {
+    redis-cli -s "$work/redis.sock" "$@"
+}
+
+# the name of the socket must be short, so the server starts where it is
+redis-server --port 0 --unixsocket "$work/redis.sock" --dir "$work" --save '' --appendonly no \
+    --rdbcompression yes --daemonize no --loglevel warning >"$work/log" 2>&1 &
+server=$!
+tries=0
+until cli ping >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ] || ! kill -0 "$server" 2>/dev/null; then
+        echo "data.sh: redis-server does not answer:" >&2
+        cat "$work/log" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
+
+"$redisgen" "$users" | cli --pipe >"$work/pipe" || { cat "$work/pipe" >&2; exit 1; }
+grep -q 'errors: 0,' "$work/pipe" || { cat "$work/pipe" >&2; exit 1; }
+[ "$(cli save)" = OK ]
+keys=$(cli dbsize)
+cli shutdown nosave 2>/dev/null || true
+wait "$server" || true
+server=
+sync "$work/dump.rdb"
+mv "$work/dump.rdb" "$rdb"
+echo "made $rdb: $keys keys, $(stat -c %s "$rdb") bytes"
