@@ -2,8 +2,8 @@
  * The manifest of a multi-part AOF (Redis 7.0 and newer, Valkey): one line per file. Pure. It is
  * read by the servers' own rules: an even number of at least six words, keys and values in any
  * order, unknown keys skipped, '#' comments, quoted names, CRLF allowed, no blank lines, at most
- * 1023 bytes in a line, the last line ended too, names without '/', incr seqs rising, at most one
- * base. What a server would refuse is ERR_CORRUPT here.
+ * 1024 bytes in a line with its newline, the last line ended too, names without '/', incr seqs
+ * rising, at most one base. What a server would refuse is ERR_CORRUPT here.
  */
 #ifndef REDIS_AOF_MANIFEST_H
 #define REDIS_AOF_MANIFEST_H
@@ -32,7 +32,7 @@ struct aof_manifest {
 };
 
 #define AOF_MANIFEST_MAX ((size_t)4 << 20) /* bytes; a ceiling for buf_init too */
-#define AOF_LINE_MAX 1024                  /* with the newline: one less fits */
+#define AOF_LINE_MAX 1024                  /* a line with its newline */
 
 /* label names the file in messages, which give the line. On failure there is nothing to release. */
 int aof_manifest_parse(const char *text, size_t len, const char *label, struct aof_manifest *out,

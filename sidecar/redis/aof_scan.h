@@ -36,14 +36,14 @@ struct aof_scan {
 
     /* private: where we are inside a command */
     int state;
-    uint32_t args_left;
-    bool first_arg;
-    bool single_arg;
-    uint64_t payload_left;
-    uint64_t item_offset;    /* of the line being read */
-    uint64_t command_offset; /* of the command being read */
+    int64_t args_left;
+    bool single_arg;       /* a command of one word: it may be MULTI or EXEC */
+    uint64_t payload_left; /* with its CRLF */
+    uint64_t item_offset;  /* of the line being read */
+    uint64_t command_offset;
     int64_t pending_ts;
-    uint32_t held; /* bytes of a line, or of a command's name, that came in pieces */
+    uint32_t line_len; /* bytes of a line that came in pieces */
+    uint32_t held;     /* those of them, or of a word, that are in hold */
     char hold[64];
 };
 

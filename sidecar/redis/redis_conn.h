@@ -6,7 +6,7 @@
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
  * command and the server's own words, and a HINT where a person can act. After a connection broke
- * every further call fails. The process must ignore SIGPIPE (main does).
+ * every further call fails.
  */
 #ifndef REDIS_REDIS_CONN_H
 #define REDIS_REDIS_CONN_H

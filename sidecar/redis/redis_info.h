@@ -70,7 +70,7 @@ struct redis_server_info {
 /* Never fails: what cannot be read stays unknown. At most REDIS_INFO_DATABASES_MAX databases are
  * kept. The caller releases *out, which was not initialised before. */
 void redis_info_parse(const char *text, size_t len, struct redis_server_info *out);
-/* The struct is as after parsing an empty text, without anything to release. */
+/* Every field unknown again, the pointers NULL. */
 void redis_info_release(struct redis_server_info *info);
 
 /* A save, an AOF rewrite or a module's fork is running: BGSAVE would be refused. */

@@ -30,9 +30,6 @@ struct redis_save_options {
     const char *dbfilename; /* "dump.rdb" */
     /* Percent of the keys written so far, when it changed; 0 at the start. May be NULL. */
     void (*on_progress)(void *context, int percent);
-    /* True: give up with ERR_FAILED (the server's save goes on). Asked at each poll; may be NULL.
-     */
-    bool (*is_cancelled)(void *context);
     void *context;
 };
 
@@ -50,7 +47,8 @@ struct redis_saved {
 
 /* Waits for a child that is already running (its data is older than the request), saves, and proves
  * the result. ERR_SERVER with the reason and a HINT when the server does not, or cannot, save;
- * ERR_CORRUPT when the new file is broken. The caller releases *out; on failure there is nothing
+ * ERR_CORRUPT when the new file is broken; ERR_FAILED when redkeep is asked to stop while it waits
+ * (the server's save goes on). The caller releases *out; on failure there is nothing
  * to release. Never call it without redis_save_preflight. */
 int redis_save_proven(struct redis *redis, const struct redis_save_options *options,
                       struct redis_saved *out, struct err *err);

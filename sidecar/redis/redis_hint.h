@@ -1,0 +1,23 @@
+/*
+ * What a person can do about an error that the server, or the way to it, gave. Pure. A reply's
+ * first word decides: the rest is worded differently by every version.
+ */
+#ifndef REDIS_REDIS_HINT_H
+#define REDIS_REDIS_HINT_H
+
+#include <stdbool.h>
+
+/* The first word of an error reply ("ERR ...", "NOAUTH ...") is `word`. */
+bool redis_reply_is(const char *reply, const char *word);
+/* The command was renamed or does not exist. */
+bool redis_reply_is_unknown_command(const char *reply);
+/* An error to the first command after which the connection is of no use: not authenticated,
+ * protected mode, too many clients. */
+bool redis_reply_closes(const char *reply);
+
+/* ". HINT: ..." or "" : static text, to be put behind a message. */
+const char *redis_hint_of_reply(const char *reply);
+/* The same for the operating system's words about a failed connection. */
+const char *redis_hint_of_io(const char *why);
+
+#endif
