@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 struct progress;
@@ -32,5 +33,8 @@ struct progress_view {
 char *progress_bar(const struct progress_view *view, size_t width);
 /* "what: 45%, 612 MB of 1.3 GB, 512 MB/s, 0:02 left" */
 char *progress_line(const struct progress_view *view);
+
+DEFINE_CLEANUP(cleanup_progress, struct progress *, progress_free);
+#define auto_progress auto_with(cleanup_progress)
 
 #endif

@@ -1,0 +1,48 @@
+/*
+ * What one instance has in a repository: the ids of its backups, and their manifests. A backup is
+ * there if and only if its manifest is (INVARIANT 1); data without a manifest is not listed.
+ */
+#ifndef BACKUP_CATALOG_H
+#define BACKUP_CATALOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backup/manifest.h"
+#include "base/err.h"
+#include "store/store.h"
+
+#define CATALOG_ID_SIZE 24 /* "20261120T173000Z-4f3a9c" with its NUL */
+
+struct catalog {
+    char (*ids)[CATALOG_ID_SIZE]; /* oldest first */
+    size_t count;
+};
+
+/* Lists the instance's backups: one request per thousand objects, no manifest is read. Foreign
+ * objects are passed over. The caller releases *out; on failure there is nothing to release. */
+int catalog_list(struct store *store, const char *instance, struct catalog *out, struct err *err);
+void catalog_release(struct catalog *catalog);
+
+/* Reads one manifest. ERR_NOT_FOUND: no such backup. ERR_CORRUPT, ERR_TOO_NEW as manifest_parse;
+ * also when it calls itself by another id or instance. */
+int catalog_read(struct store *store, const char *instance, const char *id, struct manifest *out,
+                 struct err *err);
+
+/* "<instance>/backups/<id>/<name>"; heap, the caller frees. */
+char *catalog_key(const char *instance, const char *id, const char *name);
+
+/* "20261120T173000Z-" and six hex digits of tail (its low 24 bits). */
+void catalog_make_id(int64_t time_ms, uint32_t tail, char out[CATALOG_ID_SIZE]);
+/* Does text have that form? Pure. */
+bool catalog_is_id(const char *text);
+/* Can instance be one segment of a key? ERR_CONFIG says why not. Pure. */
+int catalog_check_instance(const char *instance, struct err *err);
+
+static inline void cleanup_catalog(struct catalog *catalog)
+{
+    catalog_release(catalog);
+}
+#define auto_catalog auto_with(cleanup_catalog)
+
+#endif
