@@ -5,8 +5,10 @@
 #include "stream/frame.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/mem.h"
 
@@ -103,25 +105,38 @@ int frame_compress(struct frame_writer *writer, const uint8_t *data, size_t len,
     return 0;
 }
 
+static bool has_our_magic(const uint8_t *data, size_t len)
+{
+    uint32_t magic = 0;
+
+    if (len < 4)
+        return true; /* not known yet */
+    for (size_t i = 0; i < 4; i++)
+        magic |= (uint32_t)data[i] << (8 * i);
+    return magic == ZSTD_MAGICNUMBER ||
+           (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
 enum frame_state frame_measure(const uint8_t *data, size_t len, size_t *out_stored,
                                size_t *out_content)
 {
+    size_t stored_max = frame_bound(FRAME_CONTENT_MAX);
+
+    if (!has_our_magic(data, len)) /* libzstd would take its own formats from before RFC 8878 */
+        return FRAME_MALFORMED;
+
+    /* Also an error while the header is not all there. */
+    unsigned long long content = ZSTD_getFrameContentSize(data, len);
+    if (content != ZSTD_CONTENTSIZE_ERROR &&
+        (content == ZSTD_CONTENTSIZE_UNKNOWN || content > FRAME_CONTENT_MAX))
+        return FRAME_MALFORMED;
+
     size_t stored = ZSTD_findFrameCompressedSize(data, len);
-
     if (ZSTD_isError(stored)) {
-        /* Too few bytes and a broken frame are told apart by size: no frame of ours is larger. */
-        uint32_t magic = 0;
-        for (size_t i = 0; i < 4 && i < len; i++)
-            magic |= (uint32_t)data[i] << (8 * i);
-        if (len >= 4 && magic != ZSTD_MAGICNUMBER &&
-            (magic & ZSTD_MAGIC_SKIPPABLE_MASK) != ZSTD_MAGIC_SKIPPABLE_START)
-            return FRAME_MALFORMED;
-        return len < frame_bound(FRAME_CONTENT_MAX) ? FRAME_PARTIAL : FRAME_MALFORMED;
+        bool is_cut = ZSTD_getErrorCode(stored) == ZSTD_error_srcSize_wrong;
+        return is_cut && len < stored_max ? FRAME_PARTIAL : FRAME_MALFORMED;
     }
-
-    unsigned long long content = ZSTD_getFrameContentSize(data, stored);
-    if (content == ZSTD_CONTENTSIZE_ERROR || content == ZSTD_CONTENTSIZE_UNKNOWN ||
-        content > FRAME_CONTENT_MAX || stored > frame_bound(FRAME_CONTENT_MAX))
+    if (content == ZSTD_CONTENTSIZE_ERROR || stored > stored_max)
         return FRAME_MALFORMED;
     *out_stored = stored;
     *out_content = (size_t)content;
