@@ -40,16 +40,16 @@ static size_t distance(const char *a, const char *b)
     return rows[a_len % 3][b_len];
 }
 
-/* Four points a letter, so that a part of a name (`--repo`, `--password`) can rank between one and
+/* Sixteen points a slip, so that a part of a name (`--repo`, `--password`) can rank between one and
  * two slips. */
 static size_t score_of(const char *word, const char *candidate)
 {
-    size_t score = 4 * distance(word, candidate);
+    size_t score = 16 * distance(word, candidate);
     size_t len = strlen(word);
     const char *part = strstr(candidate, word);
 
     if (part != NULL && len >= SHORTEST_PART) {
-        size_t as_part = (part == candidate ? 4 : 5) + (strlen(candidate) - len) / 4;
+        size_t as_part = (part == candidate ? 16 : 20) + strlen(candidate) - len;
 
         return as_part < score ? as_part : score;
     }

@@ -5,6 +5,7 @@
 #include "daemon/settings_value.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -157,6 +158,19 @@ static int parse_owner(const char *text, struct settings_owner *field, struct er
     return 0;
 }
 
+/* As one would write it in the setting: "5MiB". */
+static void format_limit(uint64_t bytes, char *out, size_t out_size)
+{
+    static const char *const units[] = {"", "KiB", "MiB", "GiB"};
+    size_t unit = 0;
+
+    while (unit < 3 && bytes > 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(out, out_size, "%llu%s", (unsigned long long)bytes, units[unit]);
+}
+
 static int check_range(const struct setting_row *row, const char *text, uint64_t value,
                        struct err *err)
 {
@@ -166,8 +180,8 @@ static int check_range(const struct setting_row *row, const char *text, uint64_t
     if (value >= row->min && value <= row->max)
         return 0;
     if (row->type == SETTING_SIZE) {
-        format_size(row->min, min, sizeof min);
-        format_size(row->max, max, sizeof max);
+        format_limit(row->min, min, sizeof min);
+        format_limit(row->max, max, sizeof max);
         return err_set(err, ERR_CONFIG, "\"%.64s\" is not between %s and %s", text, min, max);
     }
     return err_set(err, ERR_CONFIG, "\"%.64s\" is not between %llu and %llu", text,
