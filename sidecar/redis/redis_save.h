@@ -24,7 +24,7 @@
 struct redis_save_options {
     const struct clock *clock;
     int64_t timeout_ms;     /* of everything together; 0: none (an hour's save is no error) */
-    int64_t poll_ms;        /* between two looks at INFO; 0: 250 */
+    int64_t poll_ms;        /* at most, between two looks at INFO; 0: 250 */
     int data_dir_fd;        /* the server's `dir`, as we see it */
     const char *data_dir;   /* its name, for messages */
     const char *dbfilename; /* "dump.rdb" */
@@ -40,9 +40,12 @@ struct redis_saved {
     int64_t forked_ms;   /* when the server had forked: the moment that the file shows */
     int64_t done_ms;     /* when the new file was seen */
     int64_t cow_bytes;   /* memory that the fork cost; -1 unknown */
-    bool is_ours;        /* false: another save that began after our request made the file */
-    struct redis_server_info at_fork; /* INFO in the same instant as the fork (unless !is_ours) */
-    int attempts;                     /* BGSAVEs that it took, 1 when nothing went wrong */
+    /* True: at_fork is INFO in the same instant as the fork, so its keys are the file's. False:
+     * another save that began after our request made the file, or the server put ours off. */
+    bool is_exact;
+    struct redis_server_info at_fork;
+    int attempts; /* BGSAVEs that were accepted: 1 when nothing went wrong, 0 when it was another's
+                   */
 };
 
 /* Waits for a child that is already running (its data is older than the request), saves, and proves
