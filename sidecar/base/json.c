@@ -31,9 +31,7 @@ static cJSON *mutable_node(struct json *value)
 
 static struct json *value_of(cJSON *made)
 {
-    if (!made)
-        (void)xmalloc(SIZE_MAX); /* cJSON fails for lack of memory only: die of it */
-    return (struct json *)(void *)made;
+    return xcheck(made); /* cJSON fails for lack of memory only */
 }
 
 static const struct json *borrowed(const cJSON *found)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *p)
+void *xcheck(void *p)
 {
     if (!p) {
         (void)fputs("redkeep: out of memory\n", stderr); /* about to abort anyway */
@@ -20,36 +20,36 @@ static void *must(void *p)
 
 void *xmalloc(size_t bytes)
 {
-    return must(malloc(bytes ? bytes : 1));
+    return xcheck(malloc(bytes ? bytes : 1));
 }
 
 void *xcalloc(size_t count, size_t bytes)
 {
     if (count == 0 || bytes == 0)
-        return must(calloc(1, 1));
-    return must(calloc(count, bytes));
+        return xcheck(calloc(1, 1));
+    return xcheck(calloc(count, bytes));
 }
 
 void *xrealloc(void *p, size_t bytes)
 {
-    return must(realloc(p, bytes ? bytes : 1));
+    return xcheck(realloc(p, bytes ? bytes : 1));
 }
 
 void *xreallocarray(void *p, size_t count, size_t bytes)
 {
     if (count == 0 || bytes == 0)
         return xrealloc(p, 0);
-    return must(reallocarray(p, count, bytes));
+    return xcheck(reallocarray(p, count, bytes));
 }
 
 char *xstrdup(const char *text)
 {
-    return must(strdup(text));
+    return xcheck(strdup(text));
 }
 
 char *xstrndup(const char *text, size_t max)
 {
-    return must(strndup(text, max));
+    return xcheck(strndup(text, max));
 }
 
 char *xasprintf(const char *format, ...)
@@ -61,5 +61,5 @@ char *xasprintf(const char *format, ...)
     int len = vasprintf(&text, format, args);
     va_end(args);
 
-    return must(len < 0 ? NULL : text);
+    return xcheck(len < 0 ? NULL : text);
 }

@@ -13,6 +13,8 @@ void *xrealloc(void *p, size_t bytes);
 void *xreallocarray(void *p, size_t count, size_t bytes);
 char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t max);
+/* p itself; dies when it is NULL. For what other libraries allocate. */
+void *xcheck(void *p);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
