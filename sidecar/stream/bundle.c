@@ -98,9 +98,10 @@ static int make_header(const struct bundle_file *file, struct buf *out, struct e
 
     bool failed = archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
                   archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
-                  archive_write_open(archive, out, NULL, on_header_bytes, NULL) != ARCHIVE_OK ||
-                  archive_write_header(archive, entry) != ARCHIVE_OK;
-    if (failed)
+                  archive_write_open(archive, out, NULL, on_header_bytes, NULL) != ARCHIVE_OK;
+    /* A warning is a name outside ASCII: there it stands as it is, and "hdrcharset=BINARY" says so,
+     * since libarchive takes the charset of names from the locale, which we do not set. */
+    if (failed || archive_write_header(archive, entry) < ARCHIVE_WARN)
         return err_set(err, ERR_FAILED, "make the tar header of %s: %s", file->name,
                        archive_error_string(archive));
     (void)archive_write_fail(archive); /* so that freeing it writes no file bytes and no end */

@@ -101,32 +101,25 @@ static int join_frame(struct unframe *un, struct buf *frame, size_t *out_content
     }
 }
 
-/* Takes the next frame that holds anything; *out_content 0 at the end of the stream. */
+/* Takes the next frame; frame->len is 0 at the end of the stream. */
 static int take_frame(struct unframe *un, struct buf *frame, size_t *out_content, struct err *err)
 {
-    *out_content = 0;
-    while (*out_content == 0) {
-        size_t stored = 0;
+    size_t stored = 0;
 
-        buf_clear(frame);
-        if (un->chunk_len == 0 && !un->input_ended && next_chunk(un, err) != 0)
-            return -1;
-        if (un->input_ended)
-            return 0;
-        switch (frame_measure(un->chunk, un->chunk_len, &stored, out_content)) {
-        case FRAME_WHOLE:
-            if (use_chunk(un, frame, stored, err) != 0)
-                return -1;
-            break;
-        case FRAME_PARTIAL:
-            if (join_frame(un, frame, out_content, err) != 0)
-                return -1;
-            break;
-        case FRAME_MALFORMED:
-            return err_set(err, ERR_CORRUPT, "it holds bytes that are not a zstd frame of redkeep");
-        }
+    buf_clear(frame);
+    if (un->chunk_len == 0 && !un->input_ended && next_chunk(un, err) != 0)
+        return -1;
+    if (un->input_ended)
+        return 0;
+    switch (frame_measure(un->chunk, un->chunk_len, &stored, out_content)) {
+    case FRAME_WHOLE:
+        return use_chunk(un, frame, stored, err);
+    case FRAME_PARTIAL:
+        return join_frame(un, frame, out_content, err);
+    case FRAME_MALFORMED:
+        break;
     }
-    return 0;
+    return err_set(err, ERR_CORRUPT, "it holds bytes that are not a zstd frame of redkeep");
 }
 
 static void fail(struct unframe *un, const struct err *err)
@@ -169,7 +162,7 @@ static struct block *take_work(struct unframe *un, struct buf *frame, size_t *ou
             fail(un, &err);
         } else {
             (void)pthread_mutex_lock(&un->lock);
-            if (*out_content > 0)
+            if (frame->len > 0)
                 block = &un->blocks[un->taken++ % un->block_count];
             else
                 un->all_taken = true;
@@ -215,27 +208,30 @@ static int unframe_next(struct source *source, const uint8_t **out, size_t *out_
                         struct err *err)
 {
     struct unframe *un = self(source);
+    size_t len = 0;
     int rc = 0;
 
     (void)pthread_mutex_lock(&un->lock);
-    if (un->lent) {
-        un->lent = false;
+    un->lent = false;
+    while (len == 0) { /* a frame that holds nothing, such as a skippable one, is passed over */
+        struct block *block = &un->blocks[un->emptied % un->block_count];
+
         (void)pthread_cond_broadcast(&un->changed);
-    }
-    struct block *block = &un->blocks[un->emptied % un->block_count];
-    while (!block->ready && !un->failed && !(un->all_taken && un->emptied == un->taken))
-        (void)pthread_cond_wait(&un->changed, &un->lock);
-    if (block->ready) {
+        while (!block->ready && !un->failed && !(un->all_taken && un->emptied == un->taken))
+            (void)pthread_cond_wait(&un->changed, &un->lock);
+        if (un->failed || !block->ready)
+            break;
         block->ready = false;
         un->emptied++;
-        un->lent = true;
+        len = block->bytes.len;
         *out = block->bytes.data;
-        *out_len = block->bytes.len;
-    } else if (un->failed) {
+    }
+    un->lent = len > 0;
+    if (un->failed) {
         *err = un->err;
         rc = -1;
     } else {
-        *out_len = 0;
+        *out_len = len;
     }
     (void)pthread_mutex_unlock(&un->lock);
     return rc;

@@ -13,11 +13,15 @@
 
 #define NAME_MAX_BYTES 1024
 #define ENTRIES_MAX 10000
+#define END_BYTES 1024 /* of the end mark, zeros */
 
 struct reader {
     struct source *tar;
     struct err *err;
-    bool source_failed;
+    bool failed; /* the source, or we were asked to stop */
+    bool ended;
+    uint64_t bytes; /* read so far */
+    uint64_t zeros; /* at the end of these */
 };
 
 bool untar_name_is_safe(const char *name)
@@ -32,12 +36,32 @@ bool untar_name_is_safe(const char *name)
             (segment == 1 && at[0] == '.') || (segment == 2 && at[0] == '.' && at[1] == '.');
         if (segment == 0 || is_dots)
             return false;
-        at += segment + (at[segment] == '/' ? 1 : 0);
+        at += segment;
+        if (at[0] == '/' && at[1] == '\0')
+            return false;
+        at += at[0] == '/' ? 1 : 0;
     }
     for (const char *at = name; *at != '\0'; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             return false;
     return true;
+}
+
+static int read_chunk(struct reader *reader, const uint8_t **out, size_t *out_len)
+{
+    size_t zeros = 0;
+
+    if (cancel_check(reader->err) != 0 ||
+        source_next(reader->tar, out, out_len, reader->err) != 0) {
+        reader->failed = true;
+        return -1;
+    }
+    reader->ended = *out_len == 0;
+    while (zeros < *out_len && (*out)[*out_len - 1 - zeros] == 0)
+        zeros++;
+    reader->zeros = zeros == *out_len ? reader->zeros + zeros : zeros;
+    reader->bytes += *out_len;
+    return 0;
 }
 
 static la_ssize_t on_read(struct archive *archive, void *context, const void **out)
@@ -46,8 +70,8 @@ static la_ssize_t on_read(struct archive *archive, void *context, const void **o
     const uint8_t *data = NULL;
     size_t len = 0;
 
-    if (cancel_check(reader->err) != 0 || source_next(reader->tar, &data, &len, reader->err) != 0) {
-        reader->source_failed = true;
+    /* libarchive asks again after a failure */
+    if (reader->failed || (!reader->ended && read_chunk(reader, &data, &len) != 0)) {
         archive_set_error(archive, EIO, "the source failed");
         return -1;
     }
@@ -55,11 +79,30 @@ static la_ssize_t on_read(struct archive *archive, void *context, const void **o
     return (la_ssize_t)len;
 }
 
+/* libarchive takes a stream that ends between two members for whole, and looks at nothing behind
+ * the end mark. end: where that mark begins. */
+static int read_end(struct reader *reader, uint64_t end)
+{
+    const uint8_t *data = NULL;
+    size_t len = 0;
+
+    if (reader->failed) /* within the end mark, which libarchive takes for an end too */
+        return -1;
+    while (!reader->ended)
+        if (read_chunk(reader, &data, &len) != 0)
+            return -1;
+    if (reader->bytes < end + END_BYTES)
+        return err_set(reader->err, ERR_CORRUPT, "the archive is cut short: it has no end mark");
+    if (reader->zeros < reader->bytes - end)
+        return err_set(reader->err, ERR_CORRUPT, "the archive goes on behind its end mark");
+    return 0;
+}
+
 static int corrupt(const struct reader *reader, struct archive *archive, const char *what)
 {
     const char *why = archive_error_string(archive);
 
-    if (reader->source_failed)
+    if (reader->failed)
         return -1; /* *err says it already */
     return err_set(reader->err, ERR_CORRUPT, "%s: %s", what, why != NULL ? why : "not a tar");
 }
@@ -138,7 +181,7 @@ static int read_members(struct reader *reader, struct archive *archive,
         int rc = archive_read_next_header(archive, &from);
 
         if (rc == ARCHIVE_EOF)
-            return 0;
+            return read_end(reader, (uint64_t)archive_read_header_position(archive));
         if (rc != ARCHIVE_OK)
             return corrupt(reader, archive, "read the archive");
         if (i == ENTRIES_MAX)
