@@ -185,7 +185,7 @@ char *progress_bar(const struct progress_view *view, size_t width)
     unsigned percent = percent_of(view);
     auto_free char *figures =
         xasprintf("%3u%%  %s / %s  %s/s  %s left", percent, done, total, rate, left);
-    size_t used = columns_of(view->what) + strlen(": []  ") + columns_of(figures);
+    size_t used = columns_of(view->what) + strlen(": [] ") + columns_of(figures);
 
     if (used + MIN_BAR > width) {
         line = xasprintf("%s: %s", view->what, figures);
@@ -193,7 +193,7 @@ char *progress_bar(const struct progress_view *view, size_t width)
         size_t columns = width - used < MAX_BAR ? width - used : MAX_BAR;
         auto_free char *bar = draw_bar(percent, columns);
 
-        line = xasprintf("%s: %s  %s", view->what, bar, figures);
+        line = xasprintf("%s: %s %s", view->what, bar, figures);
     }
     cut_columns(line, width);
     return line;

@@ -4,6 +4,7 @@
 #include "support/capture.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +16,8 @@ void capture_begin(struct capture *capture)
     capture->file_fd = memfd_create("stderr", MFD_CLOEXEC);
     capture->saved_fd = dup(STDERR_FILENO);
     assert(capture->file_fd >= 0 && capture->saved_fd >= 0);
+    /* two writes at once to such a file would else go to the same place */
+    assert(fcntl(capture->file_fd, F_SETFL, O_APPEND) == 0);
     assert(dup2(capture->file_fd, STDERR_FILENO) == STDERR_FILENO);
 }
 
