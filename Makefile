@@ -80,3 +80,6 @@ $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libsidecar.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 -include $(LIB_OBJ:.o=.d) $(SUP_OBJ:.o=.d) $(UNIT_BIN:=.d) $(BENCH_BIN:=.d) $(B)/sidecar/main.d
+
+include tests/house.mk
+-include tests/bench/bench.mk

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@
 #define DEFAULT_FILE "/etc/redkeep/redkeep.conf"
 
 static const struct command *const commands[] = {
-    &command_config,
+    &command_backup, &command_restore, &command_list, &command_verify, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -166,6 +167,7 @@ int main(int argc, char *argv[])
     int rc;
 
     process_prepare();
+    cancel_init();
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
     rc = run(argc, argv, &err);
     if (rc != 0)

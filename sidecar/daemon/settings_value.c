@@ -243,7 +243,7 @@ static int parse_list(const struct setting_row *row, const char *text, unsigned 
 
     while (true) {
         size_t len;
-        unsigned index;
+        unsigned index = 0;
 
         text += strspn(text, " ");
         len = strcspn(text, ", ");

@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "daemon/settings_table.h"
+#include "support/tmpdir.h"
 
 enum { ENTRIES_MAX = 8 };
 
@@ -23,24 +22,16 @@ struct given {
     const char *other; /* the content of @/other; NULL = no such file */
 };
 
-static char scratch[64];
+static char *scratch;
 
 static void make_scratch(void)
 {
-    strcpy(scratch, "/tmp/test_settings.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(scratch));
+    scratch = tmpdir_new();
 }
 
 static void remove_scratch(void)
 {
-    static const char *const names[] = {"redkeep.conf", "other"};
-
-    for (size_t i = 0; i < 2; i++) {
-        auto_free char *path = xasprintf("%s/%s", scratch, names[i]);
-
-        (void)unlink(path); /* not every test has both */
-    }
-    ck_assert_int_eq(rmdir(scratch), 0);
+    tmpdir_remove(scratch);
 }
 
 static void write_scratch(const char *name, const char *content)

@@ -1,0 +1,22 @@
+#!/bin/bash
+# Layout of C by clang-format; shell by shellcheck; no tabs, no blanks at the end of a line.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+bad=0
+find sidecar tests -name '*.[ch]' -print0 | sort -z |
+    xargs -0 clang-format --dry-run -Werror 2>&1 | grep 'error:' && bad=1
+
+mapfile -t shells < <({
+    find tests entrypoint k8s compose .ci -type f \( -name '*.sh' -o -name '*.bats' -o -name '*.bash' \) \
+        2>/dev/null
+    grep -r -l -m1 -E '^#!.*(bash|/sh)' tests entrypoint .ci 2>/dev/null
+} | sort -u)
+# SC2016: awk programs and markdown stand in single quotes
+shellcheck --severity=style --exclude=SC2016 "${shells[@]}" || bad=1
+
+mapfile -t texts < <(find sidecar tests .ci -type f \
+    \( -name '*.[ch]' -o -name '*.sh' -o -name '*.bats' -o -name '*.mk' -o -path '.ci/*' \) | sort)
+grep -n -H '[[:blank:]]$' "${texts[@]}" Makefile && bad=1
+grep -n -H -P '\t' "${shells[@]}" && bad=1
+exit "$bad"

@@ -1,0 +1,31 @@
+#!/bin/bash
+# A folder of sidecar/ may include itself and the folders to its left; redis/ only base/.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+find sidecar -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
+    BEGIN {
+        n = split("base stream store redis backup daemon commands", layer, " ")
+        for (i = 1; i <= n; i++)
+            rank[layer[i]] = i
+    }
+    /^[ \t]*#[ \t]*include[ \t]*"/ {
+        split(FILENAME, path, "/")
+        from = path[3] == "" ? "commands" : path[2] # main.c stands with the commands
+        split($0, quoted, "\"")
+        to = quoted[2]
+        sub("/.*", "", to)
+        if (!(from in rank))
+            why = from "/ is no layer"
+        else if (!(to in rank))
+            why = "write it as \"folder/file.h\""
+        else if (rank[to] > rank[from])
+            why = from "/ may not look at " to "/"
+        else if (from == "redis" && to != "redis" && to != "base")
+            why = "redis/ may look at base/ only"
+        else
+            next
+        print FILENAME ":" FNR ": includes " quoted[2] ": " why
+        bad = 1
+    }
+    END { exit bad }'
