@@ -56,7 +56,7 @@ static void describe_keys(const struct redis_saved *saved, struct manifest *mani
 {
     const struct redis_server_info *info = &saved->at_fork;
 
-    if (saved->fd < 0 || !saved->is_ours)
+    if (saved->fd < 0 || !saved->is_exact)
         return;
     manifest->has_keys = true;
     manifest->dbs = xcalloc(info->keyspace_count + 1, sizeof(*manifest->dbs));
@@ -106,7 +106,8 @@ static void describe(const struct snapshot *snapshot, const struct server_files 
     manifest->asked_ms = asked_ms;
     manifest->forked_ms = saved->fd >= 0 ? saved->forked_ms : asked_ms;
     manifest->save_ms = saved->fd >= 0 ? saved->done_ms - saved->asked_ms : -1;
-    describe_server(saved->fd >= 0 && saved->is_ours ? &saved->at_fork : &snapshot->info, manifest);
+    describe_server(saved->fd >= 0 && saved->is_exact ? &saved->at_fork : &snapshot->info,
+                    manifest);
     describe_keys(saved, manifest);
     describe_rdb(snapshot, manifest);
     manifest->object = xstrdup(OBJECT_NAME);

@@ -10,6 +10,7 @@
 #include "base/parse.h"
 
 #define MANIFEST_NAME "backup.json"
+#define INSTANCES_SHOWN 10
 
 static const char id_form[] = "00000000T000000Z-xxxxxx"; /* 0: digit, x: hex digit */
 
@@ -103,6 +104,36 @@ int catalog_list(struct store *store, const char *instance, struct catalog *out,
         qsort(catalog.ids, catalog.count, sizeof(*catalog.ids), compare_ids);
     *out = catalog;
     catalog = (struct catalog){0};
+    return 0;
+}
+
+static int on_instance(void *context, const struct store_entry *entry, struct err *err)
+{
+    char **names = context;
+    size_t len = strlen(entry->key);
+    size_t commas = 0;
+
+    (void)err;
+    if (len < 2 || entry->key[len - 1] != '/')
+        return 0;
+    for (const char *at = *names; at != NULL && *at != '\0'; at++)
+        commas += *at == ',';
+    if (commas + 1 >= INSTANCES_SHOWN)
+        return 0;
+    char *joined = *names == NULL ? xasprintf("%.*s", (int)(len - 1), entry->key)
+                                  : xasprintf("%s, %.*s", *names, (int)(len - 1), entry->key);
+    free(*names);
+    *names = joined;
+    return 0;
+}
+
+int catalog_instances(struct store *store, char **out, struct err *err)
+{
+    auto_free char *names = NULL;
+
+    if (store_list(store, "", '/', on_instance, &names, err) != 0)
+        return -1;
+    *out = TAKE_PTR(names);
     return 0;
 }
 

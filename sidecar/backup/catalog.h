@@ -5,6 +5,7 @@
 #ifndef BACKUP_CATALOG_H
 #define BACKUP_CATALOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ struct catalog {
  * objects are passed over. The caller releases *out; on failure there is nothing to release. */
 int catalog_list(struct store *store, const char *instance, struct catalog *out, struct err *err);
 void catalog_release(struct catalog *catalog);
+
+/* The names of the instances that the repository has, for people: "a, b, c" (at most ten), heap;
+ * NULL when there are none. */
+int catalog_instances(struct store *store, char **out, struct err *err);
 
 /* Reads one manifest. ERR_NOT_FOUND: no such backup. ERR_CORRUPT, ERR_TOO_NEW as manifest_parse;
  * also when it calls itself by another id or instance. */

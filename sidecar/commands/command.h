@@ -37,6 +37,10 @@ struct command {
 };
 
 /* Each command's file defines its row; main.c lists the rows. */
+extern const struct command command_backup;
+extern const struct command command_restore;
+extern const struct command command_list;
+extern const struct command command_verify;
 extern const struct command command_config;
 
 /* The value of --name, NULL when it was not given. */

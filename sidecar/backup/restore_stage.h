@@ -1,0 +1,25 @@
+/*
+ * Fetching one backup into a staging directory and laying it out; the part of a restore that knows
+ * what servers load. For restore.c alone.
+ */
+#ifndef BACKUP_RESTORE_STAGE_H
+#define BACKUP_RESTORE_STAGE_H
+
+#include "backup/restore.h"
+#include "backup/stage.h"
+#include "backup/volume.h"
+
+/* Names that are not set come from the manifest. Borrowed from both. */
+struct volume_names restore_names(const struct restore_options *options,
+                                  const struct manifest *manifest);
+
+/* The files that a restore of manifest lays out, in *result (those of an earlier try are dropped).
+ */
+void restore_plan(const struct restore_options *options, const struct manifest *manifest,
+                  struct restore_result *result);
+
+/* Fetches, proves, and stages. Errors as fetch, and those of the disk. */
+int restore_fetch(const struct restore_options *options, struct store *store,
+                  const struct manifest *manifest, struct stage *stage, struct err *err);
+
+#endif

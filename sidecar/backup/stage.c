@@ -1,0 +1,234 @@
+/*
+ * Building: everything goes below an open descriptor of the staging directory, owned as it will be.
+ * The switch is in stage_switch.c.
+ *
+ *     killed while building         -> .partial is there; the next run starts over
+ *     killed after the commit       -> .replace or .ready is there; the next run finishes
+ */
+#include "backup/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backup/stage_names.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "stream/sink_file.h"
+
+#define COPY_BYTES ((size_t)1 << 20)
+#define NOTE_MAX 4096
+
+struct stage {
+    int dir_fd;   /* of the data directory, borrowed */
+    int stage_fd; /* of the staging directory */
+    struct stage_owner owner;
+    bool committed;
+};
+
+static int is_there(int dir_fd, const char *name, bool *out, struct err *err)
+{
+    struct stat st;
+
+    *out = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!*out && errno != ENOENT)
+        return err_sys(err, ERR_FAILED, "look at %s", name);
+    return 0;
+}
+
+int stage_find(int dir_fd, enum stage_found *out, struct err *err)
+{
+    bool partial = false;
+    bool replace = false;
+    bool ready = false;
+
+    if (is_there(dir_fd, STAGE_PARTIAL_NAME, &partial, err) != 0 ||
+        is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        is_there(dir_fd, STAGE_READY_NAME, &ready, err) != 0)
+        return -1;
+    *out = replace || ready ? STAGE_COMMITTED : partial ? STAGE_PARTIAL : STAGE_NONE;
+    return 0;
+}
+
+static int give(const struct stage *stage, int fd, const char *label, struct err *err)
+{
+    if (fchown(fd, stage->owner.uid, stage->owner.gid) != 0)
+        return err_sys(err, ERR_FAILED, "give %s to user %u, group %u", label,
+                       (unsigned)stage->owner.uid, (unsigned)stage->owner.gid);
+    return 0;
+}
+
+int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, struct err *err)
+{
+    auto_stage struct stage *stage = NULL;
+
+    if (fs_remove_tree(dir_fd, STAGE_PARTIAL_NAME, err) != 0)
+        return err_wrap(err, "throw away an unfinished restore");
+    if (mkdirat(dir_fd, STAGE_PARTIAL_NAME, 0700) != 0)
+        return err_sys(err, ERR_FAILED, "create %s in the data directory", STAGE_PARTIAL_NAME);
+
+    stage = xcalloc(1, sizeof(*stage));
+    stage->dir_fd = dir_fd;
+    stage->stage_fd = -1;
+    stage->owner = *owner;
+    if (fs_open_dir(dir_fd, STAGE_PARTIAL_NAME, &stage->stage_fd, err) != 0 ||
+        give(stage, stage->stage_fd, "what is restored", err) != 0)
+        return -1;
+    *out = TAKE_PTR(stage);
+    return 0;
+}
+
+void stage_free(struct stage *stage)
+{
+    struct err ignored;
+
+    if (stage == NULL)
+        return;
+    cleanup_close(&stage->stage_fd);
+    if (!stage->committed) /* what cannot be removed now, the next run throws away */
+        (void)fs_remove_tree(stage->dir_fd, STAGE_PARTIAL_NAME, &ignored);
+    free(stage);
+}
+
+int stage_add_dir(struct stage *stage, const char *name, mode_t mode, struct err *err)
+{
+    auto_close int fd = -1;
+
+    if (mkdirat(stage->stage_fd, name, 0700) != 0)
+        return err_sys(err, ERR_FAILED, "create %s/%s", STAGE_PARTIAL_NAME, name);
+    if (fs_open_dir(stage->stage_fd, name, &fd, err) != 0 || give(stage, fd, name, err) != 0)
+        return -1;
+    if (fchmod(fd, mode) != 0)
+        return err_sys(err, ERR_FAILED, "set the mode of %s", name);
+    return 0;
+}
+
+static int create_file(const struct stage *stage, const char *path, mode_t mode, int *out_fd,
+                       struct err *err)
+{
+    auto_close int fd =
+        openat(stage->stage_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "create %s/%s", STAGE_PARTIAL_NAME, path);
+    if (give(stage, fd, path, err) != 0)
+        return -1;
+    if (fchmod(fd, mode) != 0)
+        return err_sys(err, ERR_FAILED, "set the mode of %s", path);
+    *out_fd = take_fd(&fd);
+    return 0;
+}
+
+int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct sink **out,
+                   struct err *err)
+{
+    int fd = -1;
+
+    if (create_file(stage, path, mode, &fd, err) != 0)
+        return -1;
+    *out = sink_file_new(fd, path);
+    return 0;
+}
+
+int stage_note(struct stage *stage, const char *id, const struct volume_names *names,
+               struct err *err)
+{
+    auto_free char *text = xasprintf("%s\n%s\n%s\n%s\n", id, names->dbfilename,
+                                     names->appendfilename, names->appenddirname);
+
+    return stage_add_bytes(stage, STAGE_NOTE_NAME, 0600, text, err);
+}
+
+int stage_add_bytes(struct stage *stage, const char *path, mode_t mode, const char *text,
+                    struct err *err)
+{
+    auto_sink struct sink *out = NULL;
+
+    if (stage_add_file(stage, path, mode, &out, err) != 0 ||
+        sink_write(out, text, strlen(text), err) != 0)
+        return -1;
+    return sink_finish(out, err);
+}
+
+static int copy_file(struct stage *stage, const char *from, const char *path, struct err *err)
+{
+    auto_close int fd = openat(stage->stage_fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto_free uint8_t *block = xmalloc(COPY_BYTES);
+    auto_sink struct sink *out = NULL;
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_sys(err, ERR_FAILED, "copy %s", from);
+    if (stage_add_file(stage, path, st.st_mode & 07777, &out, err) != 0)
+        return -1;
+    while ((n = read(fd, block, COPY_BYTES)) > 0)
+        if (sink_write(out, block, (size_t)n, err) != 0)
+            return -1;
+    if (n < 0)
+        return err_sys(err, ERR_FAILED, "copy %s", from);
+    return sink_finish(out, err);
+}
+
+int stage_add_link(struct stage *stage, const char *from, const char *path, struct err *err)
+{
+    if (linkat(stage->stage_fd, from, stage->stage_fd, path, 0) == 0)
+        return 0;
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
+        return err_sys(err, ERR_FAILED, "link %s to %s", from, path);
+    return copy_file(stage, from, path, err);
+}
+
+int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
+                 char **out_aside, struct err *err)
+{
+    const char *committed = replace ? STAGE_REPLACE_NAME : STAGE_READY_NAME;
+
+    if (stage_sync_dirs(stage->stage_fd, err) != 0)
+        return -1;
+    if (renameat(stage->dir_fd, STAGE_PARTIAL_NAME, stage->dir_fd, committed) != 0)
+        return err_sys(err, ERR_FAILED, "commit the restore");
+    stage->committed = true;
+    if (fs_fsync(stage->dir_fd, "the data directory", err) != 0)
+        return -1;
+    return stage_switch(stage->dir_fd, names, out_aside, err);
+}
+
+/* The next line of *text, which moves behind it; "" when there is none. */
+static const char *next_line(char **text)
+{
+    char *line = *text;
+    char *end = line + strcspn(line, "\n");
+
+    *text = *end == '\n' ? end + 1 : end;
+    *end = '\0';
+    return line;
+}
+
+int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
+{
+    const char *paths[] = {STAGE_REPLACE_NAME "/" STAGE_NOTE_NAME,
+                           STAGE_READY_NAME "/" STAGE_NOTE_NAME};
+    auto_buf struct buf note = {0};
+    int rc = -1;
+
+    buf_init(&note, NOTE_MAX);
+    for (size_t i = 0; rc != 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
+        rc = fs_read_file(dir_fd, paths[i], &note, err);
+    if (rc != 0)
+        return err_wrap(err, "finish an interrupted restore");
+
+    auto_free char *text = buf_take(&note);
+    char *at = text;
+    auto_free char *id = xstrdup(next_line(&at));
+    struct volume_names names = {.dbfilename = next_line(&at)};
+    names.appendfilename = next_line(&at);
+    names.appenddirname = next_line(&at);
+    if (stage_switch(dir_fd, &names, out_aside, err) != 0)
+        return -1;
+    *out_id = TAKE_PTR(id);
+    return 0;
+}

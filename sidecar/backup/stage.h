@@ -1,0 +1,76 @@
+/*
+ * Putting a restored set of files into a data directory, all or nothing. Everything is built in a
+ * staging directory on the same file system, fsynced, and then switched in by rename:
+ *
+ *     .redkeep-restore.partial/   being built; found at a start: thrown away, begun again
+ *     .redkeep-restore.replace/   complete; what stands in its way is being moved aside
+ *     .redkeep-restore.ready/     complete; its entries are being renamed to where they belong
+ *
+ * Leaving `partial`, by rename, is the commit: from then on every start finishes the switch,
+ * without a download. The names are fixed, because whoever works here holds the lock of the
+ * directory.
+ */
+#ifndef BACKUP_STAGE_H
+#define BACKUP_STAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "backup/volume.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "stream/sink.h"
+
+struct stage; /* an open staging directory; borrowed: the data directory's descriptor */
+
+enum stage_found {
+    STAGE_NONE,
+    STAGE_PARTIAL,
+    STAGE_COMMITTED,
+};
+
+/* What an earlier run has left. */
+int stage_find(int dir_fd, enum stage_found *out, struct err *err);
+
+struct stage_owner {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Begins: throws away a partial one, creates the directory. dir_fd must outlive the stage.
+ * ERR_FAILED when files cannot be given to owner. The caller frees. */
+int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, struct err *err);
+/* Not committed: removes what was staged, as far as that works. */
+void stage_free(struct stage *stage);
+
+/* Adds a directory (one level) or a file; path is "name" or "dir/name". */
+int stage_add_dir(struct stage *stage, const char *name, mode_t mode, struct err *err);
+int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct sink **out,
+                   struct err *err);
+int stage_add_bytes(struct stage *stage, const char *path, mode_t mode, const char *text,
+                    struct err *err);
+/* A second name for a staged file, by hard link; by copy where links do not work. */
+int stage_add_link(struct stage *stage, const char *from, const char *path, struct err *err);
+
+/* Notes what is staged, for a run that finishes the switch of another. */
+int stage_note(struct stage *stage, const char *id, const struct volume_names *names,
+               struct err *err);
+
+/* Fsyncs, commits, and switches in. Nothing is visible under its own name when it fails before the
+ * commit. Entries that stand in the data directory already stay, and what was staged for them is
+ * dropped, but for an append-only directory without data, which is exchanged. With replace, every
+ * entry that holds data or stands in the way is first moved into a new directory beside them, whose
+ * name goes to *out_aside (heap; NULL when there was nothing to move). */
+int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
+                 char **out_aside, struct err *err);
+
+/* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap).
+ */
+int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err);
+
+DEFINE_CLEANUP(cleanup_stage, struct stage *, stage_free);
+#define auto_stage auto_with(cleanup_stage)
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * From the commit on: every step can be repeated, so a run that was killed here is finished by the
+ * next one.
+ *
+ *     .replace: each entry of the data directory that holds data, or stands where one of ours is to
+ *               go, is an old one: it is moved aside. When none is left: rename to .ready.
+ *     .ready:   each of our entries is renamed to its place, the append-only directory first, since
+ * a server with appendonly yes that finds none starts empty. When none is left: rmdir.
+ */
+#include "backup/stage_names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define ENTRIES_MAX 100000
+
+struct entries {
+    char **names;
+    size_t count;
+};
+
+static void cleanup_entries(struct entries *entries)
+{
+    for (size_t i = 0; i < entries->count; i++)
+        free(entries->names[i]);
+    free(entries->names);
+}
+
+static void cleanup_dir(DIR **dir)
+{
+    if (*dir != NULL)
+        (void)closedir(*dir); /* only read from */
+}
+
+static int list_entries(int dir_fd, struct entries *out, struct err *err)
+{
+    int scan_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_with(cleanup_dir) DIR *dir = scan_fd >= 0 ? fdopendir(scan_fd) : NULL;
+    const struct dirent *entry;
+
+    if (dir == NULL)
+        return err_sys(err, ERR_FAILED, "list the data directory");
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (out->count == ENTRIES_MAX)
+            return err_set(err, ERR_FAILED, "the data directory has more than %d entries",
+                           ENTRIES_MAX);
+        out->names = xreallocarray(out->names, out->count + 1, sizeof(*out->names));
+        out->names[out->count++] = xstrdup(entry->d_name);
+    }
+    if (errno != 0)
+        return err_sys(err, ERR_FAILED, "list the data directory");
+    return 0;
+}
+
+static bool is_there(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int stage_sync_dirs(int stage_fd, struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+
+    if (list_entries(stage_fd, &entries, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++) {
+        struct stat st;
+        auto_close int fd = -1;
+
+        if (fstatat(stage_fd, entries.names[i], &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return err_sys(err, ERR_FAILED, "look at %s", entries.names[i]);
+        if (!S_ISDIR(st.st_mode))
+            continue;
+        if (fs_open_dir(stage_fd, entries.names[i], &fd, err) != 0 ||
+            fs_fsync(fd, entries.names[i], err) != 0)
+            return -1;
+    }
+    return fs_fsync(stage_fd, "the staging directory", err);
+}
+
+static char *aside_name(void)
+{
+    uint32_t tail = 0;
+
+    fs_random(&tail, sizeof(tail));
+    return xasprintf("before-restore-%06x", tail & 0xffffffU);
+}
+
+/* Moves entry into the directory *aside of the data directory, which is made at first use. */
+static int move_aside(int dir_fd, const char *entry, char **aside, struct err *err)
+{
+    if (*aside == NULL) {
+        char *name = aside_name();
+        if (mkdirat(dir_fd, name, 0700) != 0) {
+            free(name);
+            return err_sys(err, ERR_FAILED, "create a directory for what is replaced");
+        }
+        *aside = name;
+    }
+    auto_free char *to = xasprintf("%s/%s", *aside, entry);
+    if (renameat(dir_fd, entry, dir_fd, to) != 0)
+        return err_sys(err, ERR_FAILED, "move %s aside", entry);
+    return 0;
+}
+
+static int clear_the_way(int dir_fd, const struct volume_names *names, char **aside,
+                         struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_close int stage_fd = -1;
+
+    if (fs_open_dir(dir_fd, STAGE_REPLACE_NAME, &stage_fd, err) != 0 ||
+        list_entries(dir_fd, &entries, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++) {
+        char what[VOLUME_WHAT_MAX];
+        bool holds = false;
+
+        if (volume_entry_holds_data(dir_fd, entries.names[i], names, &holds, what, err) != 0)
+            return -1;
+        if ((holds || is_there(stage_fd, entries.names[i])) &&
+            move_aside(dir_fd, entries.names[i], aside, err) != 0)
+            return -1;
+    }
+    if (fs_fsync(dir_fd, "the data directory", err) != 0)
+        return -1;
+    if (renameat(dir_fd, STAGE_REPLACE_NAME, dir_fd, STAGE_READY_NAME) != 0)
+        return err_sys(err, ERR_FAILED, "go on with the restore");
+    return fs_fsync(dir_fd, "the data directory", err);
+}
+
+/* Puts the append-only directory where one without data stands. */
+static int exchange(int stage_fd, const char *entry, int dir_fd, struct err *err)
+{
+    if (renameat2(stage_fd, entry, dir_fd, entry, RENAME_EXCHANGE) == 0)
+        return 0; /* the old one goes with the staging directory */
+    if (errno != EINVAL && errno != ENOSYS)
+        return err_sys(err, ERR_FAILED, "put %s in place", entry);
+    /* file systems without exchange (NFS) */
+    if (fs_remove_tree(dir_fd, entry, err) != 0)
+        return -1;
+    if (renameat(stage_fd, entry, dir_fd, entry) != 0)
+        return err_sys(err, ERR_FAILED, "put %s in place", entry);
+    return 0;
+}
+
+static int put_in_place(int stage_fd, const char *entry, int dir_fd,
+                        const struct volume_names *names, struct err *err)
+{
+    char what[VOLUME_WHAT_MAX];
+    bool holds = false;
+
+    if (!is_there(stage_fd, entry))
+        return 0;
+    if (!is_there(dir_fd, entry)) {
+        if (renameat(stage_fd, entry, dir_fd, entry) != 0)
+            return err_sys(err, ERR_FAILED, "put %s in place", entry);
+        return 0;
+    }
+    if (strcmp(entry, names->appenddirname) != 0)
+        return 0; /* what stands stays: an ACL file, or a dump that is newer than ours */
+    if (volume_entry_holds_data(dir_fd, entry, names, &holds, what, err) != 0)
+        return -1;
+    return holds ? 0 : exchange(stage_fd, entry, dir_fd, err);
+}
+
+static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_close int stage_fd = -1;
+
+    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
+        list_entries(stage_fd, &entries, err) != 0 ||
+        put_in_place(stage_fd, names->appenddirname, dir_fd, names, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++)
+        if (strcmp(entries.names[i], names->appenddirname) != 0 &&
+            strcmp(entries.names[i], STAGE_NOTE_NAME) != 0 &&
+            put_in_place(stage_fd, entries.names[i], dir_fd, names, err) != 0)
+            return -1;
+    if (fs_fsync(dir_fd, "the data directory", err) != 0 ||
+        fs_remove_tree(dir_fd, STAGE_READY_NAME, err) != 0)
+        return -1;
+    return fs_fsync(dir_fd, "the data directory", err);
+}
+
+int stage_switch(int dir_fd, const struct volume_names *names, char **out_aside, struct err *err)
+{
+    auto_free char *aside = NULL;
+
+    if (is_there(dir_fd, STAGE_REPLACE_NAME) && clear_the_way(dir_fd, names, &aside, err) != 0)
+        return -1;
+    if (switch_in(dir_fd, names, err) != 0)
+        return -1;
+    *out_aside = TAKE_PTR(aside);
+    return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * Reading one backup back without keeping it: every byte, every digest.
+ */
+#ifndef BACKUP_VERIFY_H
+#define BACKUP_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "store/store.h"
+
+struct verify_options {
+    const char *instance;
+    unsigned workers;
+    const struct clock *clock;
+};
+
+struct verify_result {
+    char *id;
+    bool ok;
+    bool has_keys; /* from the manifest */
+    uint64_t keys;
+    char *why;    /* NULL when ok */
+    bool too_new; /* not ok because this redkeep cannot read it */
+    int64_t took_ms;
+};
+
+/* *out says whether the backup is whole. Fails only when that cannot be known: ERR_STORE when the
+ * store cannot be asked, ERR_NOT_FOUND when there is no such backup. The caller releases *out. */
+int verify(struct store *store, const char *id, const struct verify_options *options,
+           struct verify_result *out, struct err *err);
+void verify_result_release(struct verify_result *result);
+
+#endif

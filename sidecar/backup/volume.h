@@ -1,0 +1,33 @@
+/*
+ * What is on a data directory, for the one question that a restore asks: is there anything that a
+ * server could load, or that somebody could miss?
+ *
+ * INVARIANT (a restore never touches a volume that holds data): in doubt it does. No data are:
+ * lost+found, an ACL file, nodes.conf, an empty append-only directory, the append-only files that a
+ * server writes on its first empty start, temporary files of an unfinished save.
+ */
+#ifndef BACKUP_VOLUME_H
+#define BACKUP_VOLUME_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct volume_names { /* all set */
+    const char *dbfilename;
+    const char *appendfilename;
+    const char *appenddirname;
+};
+
+#define VOLUME_WHAT_MAX 400
+
+/* *out_holds: there is data; what names it, for people. Reads only. dir_fd is the open data
+ * directory. */
+int volume_holds_data(int dir_fd, const struct volume_names *names, bool *out_holds,
+                      char what[VOLUME_WHAT_MAX], struct err *err);
+
+/* The same for one entry of it (a file or directory name); an absent one holds none. */
+int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_names *names,
+                            bool *out_holds, char what[VOLUME_WHAT_MAX], struct err *err);
+
+#endif

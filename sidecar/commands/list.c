@@ -1,0 +1,131 @@
+/*
+ * `redkeep list`: the backups of the instance. One whose manifest cannot be read is named too,
+ * since it is what somebody will look for.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "backup/catalog.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "commands/objects.h"
+
+static struct json *to_json(const struct manifest *manifest)
+{
+    struct json *row = json_object();
+    auto_free char *server =
+        xasprintf("%s %s", server_flavour_name(manifest->server.flavour), manifest->server_version);
+
+    json_set_string(row, "id", manifest->id);
+    json_set_time(row, "created_at", manifest->forked_ms);
+    if (manifest->has_keys)
+        json_set_u64(row, "keys", manifest_keys(manifest));
+    else
+        json_set_null(row, "keys");
+    json_set_u64(row, "size_bytes", manifest_file_bytes(manifest));
+    json_set_u64(row, "stored_bytes", manifest->parts.size);
+    json_set_string(row, "server", server);
+    if (manifest->rdb_version >= 0)
+        json_set_i64(row, "rdb_version", manifest->rdb_version);
+    else
+        json_set_null(row, "rdb_version");
+    json_set_bool(row, "proven", manifest->proven);
+    json_set_null(row, "verified_at");
+    json_set_bool(row, "encrypted", false);
+    json_set_bool(row, "pinned", false);
+    return row;
+}
+
+static void print_row(const struct manifest *manifest, FILE *out)
+{
+    char time[32];
+    char bytes[32];
+    char stored[32];
+    char keys[32] = "?";
+
+    format_rfc3339(manifest->forked_ms, time, sizeof(time));
+    format_size(manifest_file_bytes(manifest), bytes, sizeof(bytes));
+    format_size(manifest->parts.size, stored, sizeof(stored));
+    if (manifest->has_keys)
+        (void)snprintf(keys, sizeof(keys), "%" PRIu64, manifest_keys(manifest));
+    (void)fprintf(out, "%-24s %-21s %12s %9s %9s  %-6s %-8s %s\n", manifest->id, time, keys, bytes,
+                  stored, server_flavour_name(manifest->server.flavour), manifest->server_version,
+                  manifest->proven ? "proven" : "NOT proven");
+}
+
+static void note_unreadable(struct json *unreadable, const char *id, const struct err *why)
+{
+    struct json *row = json_object();
+
+    log_warn("backup %s cannot be read: %s", id, why->msg);
+    json_set_string(row, "id", id);
+    json_set_string(row, "why", why->msg);
+    json_push(unreadable, row);
+}
+
+/* Reads every manifest; rows go into backups, and to out when it is not NULL. */
+static int read_all(struct store *store, const char *instance, const struct catalog *catalog,
+                    struct json *answer, FILE *out, struct err *err)
+{
+    struct json *backups = json_array();
+    struct json *unreadable = json_array();
+
+    json_set(answer, "backups", backups);
+    json_set(answer, "moments", json_array());
+    json_set(answer, "unreadable", unreadable);
+    for (size_t i = 0; i < catalog->count; i++) {
+        auto_manifest struct manifest manifest = {0};
+
+        if (catalog_read(store, instance, catalog->ids[i], &manifest, err) != 0) {
+            if (err->kind == ERR_NOT_FOUND) /* removed since it was listed */
+                continue;
+            if (err->kind != ERR_CORRUPT && err->kind != ERR_TOO_NEW)
+                return -1;
+            note_unreadable(unreadable, catalog->ids[i], err);
+            continue;
+        }
+        json_push(backups, to_json(&manifest));
+        if (out != NULL)
+            print_row(&manifest, out);
+    }
+    return 0;
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    const char *instance = context->settings->instance;
+    bool as_json = command_flag(context, "json");
+    auto_store struct store *store = NULL;
+    auto_catalog struct catalog catalog = {0};
+    auto_json struct json *answer = json_object();
+
+    if (catalog_check_instance(instance, err) != 0 ||
+        command_open_store(context, &store, err) != 0 ||
+        catalog_list(store, instance, &catalog, err) != 0)
+        return -1;
+    json_set_string(answer, "instance", instance);
+    if (!as_json && catalog.count > 0)
+        (void)fprintf(context->out, "%-24s %-21s %12s %9s %9s  %s\n", "ID", "CREATED", "KEYS",
+                      "SIZE", "STORED", "SERVER");
+    if (read_all(store, instance, &catalog, answer, as_json ? NULL : context->out, err) != 0)
+        return -1;
+    if (as_json)
+        command_answer(context, answer);
+    else if (catalog.count == 0)
+        (void)fprintf(context->out, "no backups of instance %s yet\n", instance);
+    return 0;
+}
+
+static const struct option_spec options[] = {
+    {.name = "json", .help = "answer with one JSON object"},
+    {0},
+};
+
+const struct command command_list = {
+    .name = "list",
+    .help = "lists the backups that can be restored",
+    .needs_repository = true,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,57 @@
+/* Nothing here decides anything: settings in, option structs out. */
+#include "commands/objects.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+int command_open_store(const struct command_context *context, struct store **out, struct err *err)
+{
+    const struct settings *settings = context->settings;
+    struct store_options options = {
+        .url = settings->repository,
+        .upload_parallel = settings->upload_parallel,
+        .part_bytes = settings->part_bytes,
+        .bandwidth_limit = settings->bandwidth_limit,
+        .clock = context->clock,
+    };
+
+    return store_open(&options, out, err);
+}
+
+int command_connect(const struct command_context *context, int timeout_ms, struct redis **out,
+                    struct err *err)
+{
+    const struct settings *settings = context->settings;
+    struct secret username = {.text = settings->redis_username};
+    struct redis_options options = {
+        .url = settings->redis_url,
+        .username = settings->redis_username != NULL ? &username : NULL,
+        .password = &settings->redis_password,
+        .timeout_ms = timeout_ms,
+        .bgsave_command = settings->bgsave_command,
+        .config_command = settings->config_command,
+    };
+
+    if (settings->redis_username != NULL)
+        username.len = strlen(settings->redis_username);
+    return redis_connect(&options, out, err);
+}
+
+struct server_names command_names(const struct command_context *context)
+{
+    const struct settings *settings = context->settings;
+
+    return (struct server_names){
+        .dbfilename = settings->dbfilename,
+        .appendfilename = settings->appendfilename,
+        .appenddirname = settings->appenddirname,
+        .aclfile = settings->aclfile,
+    };
+}
+
+void command_on_event(void *context, const char *text)
+{
+    (void)context;
+    log_info("%s", text);
+}

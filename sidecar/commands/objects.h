@@ -1,0 +1,22 @@
+/*
+ * The objects that commands share, made from the settings.
+ */
+#ifndef COMMANDS_OBJECTS_H
+#define COMMANDS_OBJECTS_H
+
+#include "backup/server_files.h"
+#include "commands/command.h"
+#include "redis/redis_conn.h"
+#include "store/store.h"
+
+/* Opens the repository; ERR_STORE when it is not there. The caller frees. */
+int command_open_store(const struct command_context *context, struct store **out, struct err *err);
+/* Connects to the server; timeout_ms 0: the connection's own default. The caller frees. */
+int command_connect(const struct command_context *context, int timeout_ms, struct redis **out,
+                    struct err *err);
+/* The file names that the settings say; borrowed from them. */
+struct server_names command_names(const struct command_context *context);
+/* Logs text at level info; an on_event for the modules. */
+void command_on_event(void *context, const char *text);
+
+#endif

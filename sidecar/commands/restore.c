@@ -1,0 +1,197 @@
+/*
+ * `redkeep restore`: a backup into the data directory, or into another one.
+ */
+#include "backup/restore.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "backup/catalog.h"
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "commands/objects.h"
+#include "commands/process.h"
+#include "commands/target.h"
+
+struct restoring {
+    const struct command_context *context;
+    const char *dir;
+    struct target target;
+};
+
+static int open_store(void *context, struct store **out, struct err *err)
+{
+    const struct restoring *restoring = context;
+
+    if (restoring->target.runs_on_it)
+        return err_set(err, ERR_HOLDS_DATA,
+                       "restore into %s: a server is running on that directory and would never "
+                       "load what is put there. HINT: stop the server first",
+                       restoring->dir);
+    return command_open_store(restoring->context, out, err);
+}
+
+static enum restore_appendonly appendonly_of(const struct settings *settings)
+{
+    switch (settings->appendonly) {
+    case SETTINGS_APPENDONLY_YES:
+        return RESTORE_APPENDONLY_YES;
+    case SETTINGS_APPENDONLY_NO:
+        return RESTORE_APPENDONLY_NO;
+    case SETTINGS_APPENDONLY_AUTO:
+        break;
+    }
+    return RESTORE_APPENDONLY_AUTO;
+}
+
+static int choose(const struct command_context *context, struct restore_options *options,
+                  struct err *err)
+{
+    const char *id = command_option(context, "backup");
+    const char *at = command_option(context, "at");
+
+    options->at_ms = -1;
+    if (id != NULL && at != NULL)
+        return err_set(err, ERR_CONFIG, "--backup and --at exclude each other");
+    if (id != NULL && strcmp(id, "latest") != 0) {
+        if (!catalog_is_id(id))
+            return err_set(err, ERR_CONFIG,
+                           "'%.64s' is no backup id. HINT: `redkeep list` shows them", id);
+        options->backup_id = id;
+    }
+    if (at != NULL && parse_rfc3339(at, &options->at_ms, err) != 0)
+        return err_wrap(err, "--at");
+    if (command_flag(context, "force") && command_flag(context, "if-empty"))
+        return err_set(err, ERR_CONFIG, "--force and --if-empty exclude each other");
+    return 0;
+}
+
+static struct json *to_json(const struct restore_result *result, const struct err *failure)
+{
+    struct json *answer = json_object();
+    struct json *files = json_array();
+    struct json *skipped = json_array();
+
+    json_set_bool(answer, "restored", result->restored);
+    json_set_string(answer, "reason", result->reason);
+    json_set_string(answer, "backup", result->id);
+    json_set_time(answer, "restored_to", result->id != NULL ? result->restored_to_ms : -1);
+    if (result->id != NULL && result->has_keys)
+        json_set_u64(answer, "keys", result->keys);
+    else
+        json_set_null(answer, "keys");
+    if (result->id != NULL)
+        json_set_u64(answer, "size_bytes", result->bytes);
+    else
+        json_set_null(answer, "size_bytes");
+    for (size_t i = 0; result->id != NULL && i < result->file_count; i++)
+        json_push_string(files, result->files[i]);
+    json_set(answer, "files", files);
+    for (size_t i = 0; i < result->skipped_count; i++) {
+        struct json *row = json_object();
+        json_set_string(row, "id", result->skipped[i].id);
+        json_set_string(row, "why", result->skipped[i].why);
+        json_push(skipped, row);
+    }
+    json_set(answer, "skipped", skipped);
+    json_set_double(answer, "seconds", (double)result->took_ms / 1000.0);
+    json_set_string(answer, "moved_aside", result->aside);
+    json_set_string(answer, "error", failure != NULL ? failure->msg : NULL);
+    return answer;
+}
+
+static void print_text(const struct restore_result *result, const char *dir, FILE *out)
+{
+    char time[32];
+    char bytes[32];
+    char took[32];
+    char keys[32] = "an unknown number of";
+
+    if (result->reason != NULL && strcmp(result->reason, "volume-holds-data") == 0)
+        (void)fprintf(out, "%s holds data: left as it is\n", dir);
+    else if (result->reason != NULL && strcmp(result->reason, "no-backup") == 0)
+        (void)fprintf(out, "the repository has no backup: nothing to restore\n");
+    if (result->id == NULL)
+        return;
+    format_rfc3339(result->restored_to_ms, time, sizeof(time));
+    format_size(result->bytes, bytes, sizeof(bytes));
+    format_duration(result->took_ms, took, sizeof(took));
+    if (result->has_keys)
+        (void)snprintf(keys, sizeof(keys), "%" PRIu64, result->keys);
+    if (result->restored && result->restored_to_ms < 0)
+        (void)fprintf(out, "restored %s into %s: finished what was begun\n", result->id, dir);
+    else if (result->restored)
+        (void)fprintf(out, "restored %s into %s: the data of %s, %s keys, %s, in %s\n", result->id,
+                      dir, time, keys, bytes, took);
+    else if (result->reason != NULL && strcmp(result->reason, "dry-run") == 0)
+        (void)fprintf(out, "would restore %s into %s: the data of %s, %s keys, %s\n", result->id,
+                      dir, time, keys, bytes);
+    for (size_t i = 0; i < result->file_count; i++)
+        (void)fprintf(out, "  %s\n", result->files[i]);
+    if (result->aside != NULL)
+        (void)fprintf(out, "what was there before is in %s/%s\n", dir, result->aside);
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    const struct settings *settings = context->settings;
+    const char *other = command_option(context, "target");
+    struct restoring restoring = {.context = context,
+                                  .dir = other != NULL ? other : settings->data_dir};
+    auto_restore_result struct restore_result result = {0};
+    struct restore_options options = {
+        .dir = restoring.dir,
+        .create = other != NULL,
+        .if_empty = command_flag(context, "if-empty"),
+        .if_backup_exists = command_flag(context, "if-backup-exists"),
+        .force = command_flag(context, "force"),
+        .dry_run = command_flag(context, "dry-run"),
+        .instance = settings->instance,
+        .names = command_names(context),
+        .appendonly = appendonly_of(settings),
+        .has_owner = settings->restore_owner.is_set,
+        .uid = settings->restore_owner.uid,
+        .gid = settings->restore_owner.gid,
+        .workers = process_cpus(), /* the server is not running yet */
+        .clock = context->clock,
+        .open_store = open_store,
+        .on_event = command_on_event,
+        .context = &restoring,
+    };
+
+    if (choose(context, &options, err) != 0 ||
+        target_find(context, restoring.dir, &restoring.target, err) != 0)
+        return -1;
+    if (restoring.target.is_known) {
+        options.target = &restoring.target.version;
+        options.target_from = restoring.target.from;
+    }
+    int rc = restore(&options, &result, err);
+    if (command_flag(context, "json")) {
+        auto_json struct json *answer = to_json(&result, rc != 0 ? err : NULL);
+        command_answer(context, answer);
+    } else if (rc == 0) {
+        print_text(&result, restoring.dir, context->out);
+    }
+    return rc;
+}
+
+static const struct option_spec options[] = {
+    {.name = "if-empty", .help = "a directory that holds data is success, left as it is"},
+    {.name = "if-backup-exists", .help = "a repository without any backup is success"},
+    {.name = "backup", .value = "ID", .help = "this backup instead of the newest"},
+    {.name = "at", .value = "TIME", .help = "the newest backup that is not younger (RFC 3339)"},
+    {.name = "target", .value = "DIR", .help = "into this directory instead of data-dir"},
+    {.name = "dry-run", .help = "says what would be done, and does nothing"},
+    {.name = "force", .help = "moves what is there aside, inside the same directory"},
+    {.name = "json", .help = "answer with one JSON object"},
+    {0},
+};
+
+const struct command command_restore = {
+    .name = "restore",
+    .help = "puts a backup into the data directory, all or nothing",
+    .needs_repository = true,
+    .options = options,
+    .run = run,
+};

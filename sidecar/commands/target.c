@@ -1,0 +1,147 @@
+/*
+ * A restore usually runs before the server does, in the server's own image or beside its package:
+ * so the program in PATH is a good witness where nobody answers. It is only asked for its version.
+ */
+#include "commands/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "commands/objects.h"
+#include "redis/redis_info.h"
+
+#define CONNECT_MS 1000
+#define PROGRAM_MS 5000
+#define ANSWER_MAX 512
+
+static void know(struct target *target, const struct server_version *version, const char *whence)
+{
+    char text[64];
+
+    server_version_format(version, text, sizeof(text));
+    target->is_known = true;
+    target->version = *version;
+    (void)snprintf(target->from, sizeof(target->from), "%s, %.80s", text, whence);
+}
+
+static bool is_same_dir(const char *a, const char *b)
+{
+    struct stat sa;
+    struct stat sb;
+
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+static void ask_server(const struct command_context *context, const char *dir,
+                       struct target *target)
+{
+    auto_redis struct redis *redis = NULL;
+    auto_buf struct buf text = {0};
+    auto_redis_info struct redis_server_info info = {0};
+    auto_free char *server_dir = NULL;
+    struct server_version version;
+    enum redis_config_answer answer;
+    struct err err;
+
+    buf_init(&text, REDIS_INFO_MAX);
+    if (command_connect(context, CONNECT_MS, &redis, &err) != 0 ||
+        redis_info(redis, NULL, &text, &err) != 0) {
+        log_debug("no server to ask for its version: %s", err.msg);
+        return;
+    }
+    redis_info_parse(buf_text(&text), text.len, &info);
+    if (!target->is_known && redis_info_version(&info, &version, &err) == 0)
+        know(target, &version, "the server that answers at redis-url");
+    if (redis_config_get(redis, "dir", &answer, &server_dir, &err) == 0 && server_dir != NULL)
+        target->runs_on_it = is_same_dir(server_dir, dir);
+}
+
+/* Reads what the program prints until it ends or the time is over. */
+static void read_answer(int fd, char *out, size_t out_size)
+{
+    size_t len = 0;
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+    while (len + 1 < out_size && poll(&readable, 1, PROGRAM_MS) > 0) {
+        ssize_t n = read(fd, out + len, out_size - 1 - len);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    out[len] = '\0';
+}
+
+static bool ask_program(const char *program, char *out, size_t out_size)
+{
+    int pipe_fd[2];
+    pid_t pid = -1;
+    posix_spawn_file_actions_t actions;
+    char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL};
+
+    if (pipe2(pipe_fd, O_CLOEXEC) != 0)
+        return false;
+    auto_close int read_fd = pipe_fd[0];
+    auto_close int write_fd = pipe_fd[1];
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, write_fd, STDOUT_FILENO);
+    int rc = posix_spawnp(&pid, program, &actions, NULL, arguments, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    if (rc != 0)
+        return false;
+
+    cleanup_close(&write_fd);
+    write_fd = -1;
+    read_answer(read_fd, out, out_size);
+    (void)kill(pid, SIGKILL); /* it has printed its line, or will not */
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    return true;
+}
+
+static void ask_path(struct target *target)
+{
+    static const char *const programs[] = {"redis-server", "valkey-server"};
+
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !target->is_known; i++) {
+        char answer[ANSWER_MAX];
+        struct server_version version;
+        struct err ignored; /* a program that says something else is none */
+
+        if (ask_program(programs[i], answer, sizeof(answer)) &&
+            server_version_parse(answer, &version, &ignored) == 0) {
+            auto_free char *whence = xasprintf("the %s in PATH", programs[i]);
+            know(target, &version, whence);
+        }
+    }
+}
+
+int target_find(const struct command_context *context, const char *dir, struct target *out,
+                struct err *err)
+{
+    const char *set = context->settings->server_version;
+    struct target target = {0};
+    struct server_version version;
+
+    if (set != NULL) {
+        if (server_version_parse(set, &version, err) != 0)
+            return err_wrap(err, "server-version");
+        know(&target, &version, "the setting server-version");
+    }
+    ask_server(context, dir, &target);
+    if (!target.is_known)
+        ask_path(&target);
+    *out = target;
+    return 0;
+}

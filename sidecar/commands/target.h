@@ -1,0 +1,24 @@
+/*
+ * What is known of the server that a restore is for.
+ */
+#ifndef COMMANDS_TARGET_H
+#define COMMANDS_TARGET_H
+
+#include <stdbool.h>
+
+#include "commands/command.h"
+#include "redis/server_version.h"
+
+struct target {
+    bool is_known;
+    struct server_version version;
+    char from[160];  /* "Redis 7.0.15, the server at redis://..."; for messages */
+    bool runs_on_it; /* a server answers whose directory is the one to restore into */
+};
+
+/* From the setting server-version, else the server that answers at redis-url, else the server
+ * program that lies in PATH. Not to know is no failure; ERR_CONFIG for a version that is none. */
+int target_find(const struct command_context *context, const char *dir, struct target *out,
+                struct err *err);
+
+#endif
