@@ -28,7 +28,7 @@
 struct store;
 
 /* What a finished put stored: part i holds the bytes from i * part_bytes on, the last one what is
- * left; sha256[i] is its digest, the one that signed the upload. */
+ * left; sha256[i] is its digest, the one that signed the upload. An empty object has no parts. */
 struct object_parts {
     uint64_t size;
     uint64_t part_bytes;
@@ -62,16 +62,16 @@ struct store_ops {
     /* A sink whose finish makes the object appear, whole; freed before that, nothing stays. At most
      * max_bytes will be written (it decides the part size). *parts is filled by finish; it must
      * outlive the sink and be released by the caller. */
-    int (*put)(struct store *store, const char *key, uint64_t max_bytes,
-               struct object_parts *parts, struct sink **out, struct err *err);
+    int (*put)(struct store *store, const char *key, uint64_t max_bytes, struct object_parts *parts,
+               struct sink **out, struct err *err);
     /* The whole small object, appended to *out (its ceiling applies: ERR_CORRUPT above it). */
     int (*get_small)(struct store *store, const char *key, struct buf *out, struct err *err);
     /* A range, fetched ahead in parallel chunks, delivered in order. An object that ends early is
      * ERR_CORRUPT; bytes are not otherwise proven here. */
     int (*get)(struct store *store, const struct store_get_request *request, struct source **out,
                struct err *err);
-    /* Every object whose key begins with prefix, in byte order of the keys. With a delimiter '/' only
-     * the level below prefix: deeper keys are folded into one entry that ends in '/' (size 0).
+    /* Every object whose key begins with prefix, in byte order of the keys. With a delimiter '/'
+     * only the level below prefix: deeper keys are folded into one entry that ends in '/' (size 0).
      * prefix is "" or ends in '/'. Nothing there is success with no call. */
     int (*list)(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
                 void *context, struct err *err);
@@ -136,16 +136,45 @@ DEFINE_CLEANUP(cleanup_store, struct store *, store_free);
 #define auto_store auto_with(cleanup_store)
 
 struct store_options {
-    const char *url;            /* file:///path or s3://bucket/prefix */
-    unsigned upload_parallel;   /* parts in flight; 0 = auto: 4, up to 12 while the store is slow */
-    uint64_t part_bytes;        /* 0 = auto */
-    uint64_t bandwidth_limit;   /* bytes a second over all connections; 0 = none */
-    const char *ca_file;        /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
+    const char *url;          /* file:///path or s3://bucket/prefix[?style=path|virtual] */
+    unsigned upload_parallel; /* parts in flight; 0 = auto: few, up to 12 while the store is slow */
+    uint64_t part_bytes;      /* 0 = auto */
+    uint64_t bandwidth_limit; /* bytes a second over all connections; 0 = none */
+    const char *ca_file;      /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
     const struct clock *clock;
 };
 
 /* Opens the repository named by options->url (ERR_CONFIG when it is not one we know), and asks once
  * whether it can be used: ERR_STORE when the directory or bucket is not there or refuses. */
 int store_open(const struct store_options *options, struct store **out, struct err *err);
+
+/* Is key one that a store takes? Else ERR_FAILED, quoting it. */
+int store_check_key(const char *key, struct err *err);
+/* Grows *parts by one, whose digest it is. */
+void object_parts_push(struct object_parts *parts, const uint8_t sha256[SHA256_BYTES]);
+/* The size of equal parts for an object of at most max_bytes: wanted, or at least 5 MiB and so
+ * large that 9500 parts are enough. */
+uint64_t store_choose_part_bytes(uint64_t wanted, uint64_t max_bytes);
+
+/* The environment as an argument; get returns NULL for what is not set. */
+struct store_env {
+    const char *(*get)(void *context, const char *name);
+    void *context;
+};
+
+/* What only tests set otherwise. */
+struct store_s3_tuning {
+    struct store_env env;
+    uint32_t (*random)(void *context); /* for the jitter of retries */
+    void *random_context;
+    unsigned connect_timeout_ms;
+    unsigned stall_s; /* a transfer that stands still for so long is begun again */
+};
+
+/* options->url without its scheme is `place`. Borrowed: options->clock, for the store's life. */
+int store_dir_open(const struct store_options *options, const char *place, struct store **out,
+                   struct err *err);
+int store_s3_open(const struct store_options *options, const struct store_s3_tuning *tuning,
+                  const char *place, struct store **out, struct err *err);
 
 #endif

@@ -1,0 +1,185 @@
+/*
+ * The get source: a range in chunks, several under way at a time, delivered in order from a ring.
+ * The chunk that was delivered last keeps its buffer until the next one is asked for.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+#include "store/s3_call.h"
+
+enum {
+    MAX_CHUNKS = 8,
+    FIRST_CHUNKS = 3,
+    MAX_BUFFER_BYTES = 64 * 1024 * 1024,
+    LOOK_AGAIN_MS = 20,
+};
+
+struct chunk {
+    uint8_t *data; /* NULL while the place was never used */
+    size_t len;
+    struct s3_call *call;
+};
+
+struct get_source {
+    struct source base;
+    struct s3 *s3;
+    char *key;
+    uint64_t offset; /* of the next chunk to ask for */
+    uint64_t left;   /* bytes not asked for yet */
+    uint64_t chunk_bytes;
+    struct chunk ring[MAX_CHUNKS + 1]; /* one more than may be under way: the delivered one */
+    unsigned first;                    /* the chunk to deliver next */
+    unsigned count;                    /* asked for and not delivered */
+    unsigned window;                   /* how many may be */
+    unsigned window_max;
+    bool may_grow;
+    int64_t observed_ms;
+};
+
+static struct get_source *self(struct source *source)
+{
+    return (struct get_source *)source;
+}
+
+static struct chunk *chunk_at(struct get_source *get, unsigned i)
+{
+    return &get->ring[(get->first + i) % (MAX_CHUNKS + 1)];
+}
+
+static int ask_for_chunk(struct get_source *get, struct err *err)
+{
+    struct chunk *chunk = chunk_at(get, get->count);
+
+    if (chunk->data == NULL) {
+        void *data = mmap(NULL, (size_t)get->chunk_bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (data == MAP_FAILED)
+            return err_sys(err, ERR_FAILED, "take %llu bytes of memory to read %.250s",
+                           (unsigned long long)get->chunk_bytes, get->key);
+        chunk->data = data;
+    }
+
+    chunk->len = (size_t)(get->left < get->chunk_bytes ? get->left : get->chunk_bytes);
+    chunk->call = s3_call_new(get->s3, &(struct s3_call_request){
+                                           .doing = "read",
+                                           .method = "GET",
+                                           .key = get->key,
+                                           .range_from = get->offset,
+                                           .into = chunk->data,
+                                           .into_size = chunk->len,
+                                       });
+    (void)s3_call_step(chunk->call); /* looked at when its turn comes */
+    get->offset += chunk->len;
+    get->left -= chunk->len;
+    get->count++;
+    return 0;
+}
+
+static int fetch_ahead(struct get_source *get, struct err *err)
+{
+    while (get->count < get->window && get->left > 0)
+        if (ask_for_chunk(get, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int wait_for_first(struct get_source *get, struct err *err)
+{
+    struct s3_call *head = chunk_at(get, 0)->call;
+
+    while (!s3_call_step(head)) {
+        struct s3_call *calls[MAX_CHUNKS];
+        size_t count = 0;
+        int64_t elapsed_ms = s3_call_get_elapsed_ms(head);
+
+        if (get->may_grow &&
+            s3_may_grow(get->window, get->window_max,
+                        elapsed_ms > get->observed_ms ? elapsed_ms : get->observed_ms)) {
+            get->window++;
+            if (fetch_ahead(get, err) != 0)
+                return -1;
+        }
+        for (unsigned i = 0; i < get->count; i++) {
+            struct s3_call *call = chunk_at(get, i)->call;
+
+            if (!s3_call_step(call))
+                calls[count++] = call;
+        }
+        if (count > 0 && s3_call_wait_any(calls, count, LOOK_AGAIN_MS, err) != 0)
+            return -1;
+    }
+    return s3_call_get_result(head, err);
+}
+
+static int get_next(struct source *source, const uint8_t **out, size_t *out_len, struct err *err)
+{
+    struct get_source *get = self(source);
+    struct chunk *chunk;
+
+    if (fetch_ahead(get, err) != 0)
+        return -1;
+    if (get->count == 0) {
+        *out_len = 0;
+        return 0;
+    }
+
+    chunk = chunk_at(get, 0);
+    if (wait_for_first(get, err) != 0)
+        return -1;
+    get->observed_ms = s3_call_get_elapsed_ms(chunk->call);
+    s3_call_free(TAKE_PTR(chunk->call));
+    get->first = (get->first + 1) % (MAX_CHUNKS + 1);
+    get->count--;
+    *out = chunk->data;
+    *out_len = chunk->len;
+    return 0;
+}
+
+static void get_free(struct source *source)
+{
+    struct get_source *get = self(source);
+
+    for (unsigned i = 0; i < MAX_CHUNKS + 1; i++) {
+        s3_call_free(get->ring[i].call);
+        if (get->ring[i].data != NULL)
+            (void)munmap(get->ring[i].data, (size_t)get->chunk_bytes);
+    }
+    free(get->key);
+    free(get);
+}
+
+static void size_window(struct get_source *get)
+{
+    uint64_t affordable = MAX_BUFFER_BYTES / get->chunk_bytes;
+    unsigned wanted = get->s3->upload_parallel;
+
+    get->may_grow = wanted == 0;
+    get->window_max = wanted != 0 && wanted < MAX_CHUNKS ? wanted : MAX_CHUNKS;
+    if (get->window_max > affordable)
+        get->window_max = affordable > 1 ? (unsigned)affordable : 1;
+    get->window = wanted == 0 && get->window_max > FIRST_CHUNKS ? FIRST_CHUNKS : get->window_max;
+}
+
+int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct source **out,
+               struct err *err)
+{
+    static const struct source_ops ops = {.next = get_next, .free = get_free};
+    struct get_source *get;
+
+    if (request->size == 0 || request->chunk_bytes == 0 || request->chunk_bytes > INT32_MAX)
+        return err_set(err, ERR_FAILED, "read %.250s: a range or chunk of no size", request->key);
+
+    get = xcalloc(1, sizeof(*get));
+    get->base.ops = &ops;
+    get->s3 = s3;
+    get->key = xstrdup(request->key);
+    get->offset = request->offset;
+    get->left = request->size;
+    get->chunk_bytes = request->chunk_bytes < request->size ? request->chunk_bytes : request->size;
+    size_window(get);
+    *out = &get->base;
+    return 0;
+}

@@ -1,0 +1,93 @@
+/*
+ * What all stores share: choosing one by its URL, the rule for keys, the size of parts.
+ */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define MIB ((uint64_t)1024 * 1024)
+
+enum { MAX_PARTS = 9500, MIN_PART_MIB = 5, CONNECT_TIMEOUT_MS = 10 * 1000, STALL_S = 30 };
+
+void object_parts_release(struct object_parts *parts)
+{
+    free(parts->sha256);
+    *parts = (struct object_parts){0};
+}
+
+void object_parts_push(struct object_parts *parts, const uint8_t sha256[SHA256_BYTES])
+{
+    if ((parts->count & (parts->count + 1)) == 0) /* room doubles at 0, 1, 3, 7 ... */
+        parts->sha256 = xreallocarray(parts->sha256, parts->count * 2 + 1, sizeof(*parts->sha256));
+    memcpy(parts->sha256[parts->count++], sha256, SHA256_BYTES);
+}
+
+uint64_t store_choose_part_bytes(uint64_t wanted, uint64_t max_bytes)
+{
+    uint64_t needed = max_bytes / MAX_PARTS + 1;
+    uint64_t part_bytes = wanted > MIN_PART_MIB * MIB ? wanted : MIN_PART_MIB * MIB;
+
+    needed = (needed + MIB - 1) / MIB * MIB;
+    return needed > part_bytes ? needed : part_bytes;
+}
+
+static bool is_dots(const char *segment, size_t len)
+{
+    return (len == 1 && segment[0] == '.') || (len == 2 && segment[0] == '.' && segment[1] == '.');
+}
+
+int store_check_key(const char *key, struct err *err)
+{
+    for (const char *segment = key;;) {
+        size_t len = strcspn(segment, "/");
+
+        if (len == 0 || is_dots(segment, len))
+            return err_set(err, ERR_FAILED,
+                           "key \"%.*s\": it has an empty, \".\" or \"..\" part, which no object "
+                           "of a repository has",
+                           200, key);
+        if (segment[len] == '\0')
+            return 0;
+        segment += len + 1;
+    }
+}
+
+static const char *environment_get(void *context, const char *name)
+{
+    const char *value = getenv(name);
+
+    (void)context;
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static uint32_t kernel_random(void *context)
+{
+    uint32_t number;
+
+    (void)context;
+    fs_random(&number, sizeof(number));
+    return number;
+}
+
+int store_open(const struct store_options *options, struct store **out, struct err *err)
+{
+    static const struct store_s3_tuning tuning = {
+        .env = {.get = environment_get},
+        .random = kernel_random,
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .stall_s = STALL_S,
+    };
+
+    if (strncmp(options->url, "file://", 7) == 0)
+        return store_dir_open(options, options->url + 7, out, err);
+    if (strncmp(options->url, "s3://", 5) == 0)
+        return store_s3_open(options, &tuning, options->url + 5, out, err);
+    return err_set(err, ERR_CONFIG,
+                   "repository %.*s...: not a kind we know. HINT: it looks like file:///path or "
+                   "s3://bucket/prefix",
+                   (int)strcspn(options->url, ":/@"), options->url);
+}

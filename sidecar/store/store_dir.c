@@ -1,0 +1,319 @@
+/*
+ * A directory as a store. An object is a file; it is written under a temporary name beside its
+ * final one, fsynced, renamed, and the directory fsynced, so that after a crash it is there whole
+ * or not at all. Symbolic links below the root are not followed. The root itself is never created:
+ * a repository that is not mounted must not look like an empty one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "store/store_dir.h"
+
+static struct store_dir *dir_of(struct store *store)
+{
+    return (struct store_dir *)store;
+}
+
+/* INVARIANT (fails closed): a missing file says that there is no such object only while the root is
+ * still where it was. */
+static enum err_kind kind_of(const struct store_dir *dir, int code)
+{
+    struct stat root;
+
+    switch (code) {
+    case ENOENT:
+        return fstat(dir->root_fd, &root) == 0 && root.st_nlink > 0 ? ERR_NOT_FOUND : ERR_STORE;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EIO:
+    case ESTALE:
+    case ENOTCONN:
+    case ENOTDIR:
+    case ELOOP:
+    case EISDIR:
+        return ERR_STORE;
+    default:
+        return ERR_FAILED;
+    }
+}
+
+int store_dir_fail(const struct store_dir *dir, const char *doing, const char *key, struct err *err)
+{
+    int code = errno;
+    enum err_kind kind = kind_of(dir, code);
+
+    errno = code;
+    return err_sys(err, kind, "%s %.300s/%.300s", doing, dir->path, key);
+}
+
+int store_dir_fsync(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL ? 0 : -1; /* EINVAL: not there for directories */
+}
+
+/* One step down; errno when it fails. */
+static int open_step(int parent_fd, const char *name, bool create)
+{
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0 || errno != ENOENT || !create)
+        return fd;
+    if (mkdirat(parent_fd, name, 0777) != 0 && errno != EEXIST)
+        return -1;
+    if (store_dir_fsync(parent_fd) != 0)
+        return -1;
+    return openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int store_dir_open_below(const struct store_dir *dir, const char *path, size_t len, bool create)
+{
+    auto_free char *copy = xstrndup(path, len);
+    auto_close int fd = openat(dir->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *rest = copy;
+
+    for (char *name; fd >= 0 && (name = strsep(&rest, "/")) != NULL;) {
+        auto_close int parent_fd = take_fd(&fd);
+
+        if (name[0] == '\0') { /* the root itself, or the '/' at the end */
+            fd = take_fd(&parent_fd);
+            continue;
+        }
+        fd = open_step(parent_fd, name, create);
+    }
+    return take_fd(&fd);
+}
+
+size_t store_dir_parent_len(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash != NULL ? (size_t)(slash - key) : 0;
+}
+
+const char *store_dir_last_name(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash != NULL ? slash + 1 : key;
+}
+
+void store_dir_remove_empty_parents(const struct store_dir *dir, const char *key)
+{
+    for (size_t len = store_dir_parent_len(key); len > 0;) {
+        auto_free char *path = xstrndup(key, len);
+        auto_close int fd = store_dir_open_below(dir, path, store_dir_parent_len(path), false);
+
+        if (fd < 0 || unlinkat(fd, store_dir_last_name(path), AT_REMOVEDIR) != 0)
+            return;
+        len = store_dir_parent_len(path);
+    }
+}
+
+static int op_put_small(struct store *store, const char *key, const void *data, size_t len,
+                        struct err *err)
+{
+    struct object_parts parts = {0};
+    struct sink *sink = NULL;
+    int rc = store_dir_put(store, key, len, &parts, &sink, err);
+
+    if (rc == 0)
+        rc = sink_write(sink, data, len, err);
+    if (rc == 0)
+        rc = sink_finish(sink, err);
+    sink_free(sink);
+    object_parts_release(&parts);
+    return rc;
+}
+
+/* Opens an object for reading; its size with it. */
+static int open_object(const struct store_dir *dir, const char *key, int *out_fd,
+                       uint64_t *out_size, struct err *err)
+{
+    auto_close int parent_fd = -1;
+    auto_close int fd = -1;
+    struct stat st;
+
+    if (store_check_key(key, err) != 0)
+        return -1;
+    parent_fd = store_dir_open_below(dir, key, store_dir_parent_len(key), false);
+    if (parent_fd >= 0)
+        fd = openat(parent_fd, store_dir_last_name(key),
+                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return store_dir_fail(dir, "read", key, err);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_STORE, "read %.300s/%.300s: not a regular file", dir->path, key);
+    *out_size = (uint64_t)st.st_size;
+    *out_fd = take_fd(&fd);
+    return 0;
+}
+
+static int op_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
+{
+    auto_close int fd = -1;
+    auto_free void *data = NULL;
+    uint64_t size = 0;
+
+    if (open_object(dir_of(store), key, &fd, &size, err) != 0)
+        return -1;
+    if (size > out->max - out->len)
+        return err_set(err, ERR_CORRUPT,
+                       "read %.300s/%.300s: its %llu bytes are more than the %zu it may have",
+                       dir_of(store)->path, key, (unsigned long long)size, out->max - out->len);
+    data = xmalloc((size_t)size + 1);
+    if (fs_pread_all(fd, data, (size_t)size, 0, key, err) != 0)
+        return err_wrap(err, "read from %.300s", dir_of(store)->path);
+    return buf_append(out, data, (size_t)size, err);
+}
+
+struct dir_source {
+    struct source base;
+    struct store_dir *dir;
+    char *key;
+    int fd;
+    uint64_t offset;
+    uint64_t left;
+    uint64_t chunk_bytes;
+    uint8_t *chunk;
+};
+
+static int dir_next(struct source *source, const uint8_t **out, size_t *out_len, struct err *err)
+{
+    struct dir_source *get = (struct dir_source *)source;
+    size_t len = (size_t)(get->left < get->chunk_bytes ? get->left : get->chunk_bytes);
+
+    if (len > 0 && fs_pread_all(get->fd, get->chunk, len, get->offset, get->key, err) != 0)
+        return err_wrap(err, "read from %.300s", get->dir->path);
+    get->offset += len;
+    get->left -= len;
+    if (get->left > 0) /* advice only; a kernel that refuses it reads just the same */
+        (void)posix_fadvise(get->fd, (off_t)get->offset, (off_t)get->chunk_bytes,
+                            POSIX_FADV_WILLNEED);
+    *out = get->chunk;
+    *out_len = len;
+    return 0;
+}
+
+static void dir_source_free(struct source *source)
+{
+    struct dir_source *get = (struct dir_source *)source;
+
+    (void)close(get->fd);
+    free(get->chunk);
+    free(get->key);
+    free(get);
+}
+
+static int op_get(struct store *store, const struct store_get_request *request, struct source **out,
+                  struct err *err)
+{
+    static const struct source_ops ops = {.next = dir_next, .free = dir_source_free};
+    struct store_dir *dir = dir_of(store);
+    auto_close int fd = -1;
+    uint64_t size = 0;
+    struct dir_source *get;
+
+    if (open_object(dir, request->key, &fd, &size, err) != 0)
+        return -1;
+    if (request->offset > size || request->size > size - request->offset)
+        return err_set(err, ERR_CORRUPT,
+                       "read %.300s/%.300s: it has %llu bytes, fewer than it should", dir->path,
+                       request->key, (unsigned long long)size);
+
+    get = xcalloc(1, sizeof(*get));
+    get->base.ops = &ops;
+    get->dir = dir;
+    get->key = xstrdup(request->key);
+    get->offset = request->offset;
+    get->left = request->size;
+    get->chunk_bytes = request->chunk_bytes < request->size ? request->chunk_bytes : request->size;
+    get->chunk = xmalloc((size_t)get->chunk_bytes + 1);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    get->fd = take_fd(&fd);
+    *out = &get->base;
+    return 0;
+}
+
+static int op_head(struct store *store, const char *key, uint64_t *out_size, struct err *err)
+{
+    auto_close int fd = -1;
+
+    return open_object(dir_of(store), key, &fd, out_size, err);
+}
+
+static int op_remove(struct store *store, const char *key, struct err *err)
+{
+    struct store_dir *dir = dir_of(store);
+    auto_close int parent_fd = -1;
+
+    if (store_check_key(key, err) != 0)
+        return -1;
+    parent_fd = store_dir_open_below(dir, key, store_dir_parent_len(key), false);
+    if (parent_fd < 0 || unlinkat(parent_fd, store_dir_last_name(key), 0) != 0) {
+        struct err why;
+
+        (void)store_dir_fail(dir, "remove", key, &why);
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
+        *err = why;
+        return -1;
+    }
+    if (store_dir_fsync(parent_fd) != 0)
+        return store_dir_fail(dir, "remove", key, err);
+    store_dir_remove_empty_parents(dir, key);
+    return 0;
+}
+
+static void op_free(struct store *store)
+{
+    struct store_dir *dir = dir_of(store);
+
+    if (dir->root_fd >= 0)
+        (void)close(dir->root_fd);
+    free(dir->path);
+    free(dir);
+}
+
+int store_dir_open(const struct store_options *options, const char *place, struct store **out,
+                   struct err *err)
+{
+    static const struct store_ops ops = {
+        .put_small = op_put_small,
+        .put = store_dir_put,
+        .get_small = op_get_small,
+        .get = op_get,
+        .list = store_dir_list,
+        .head = op_head,
+        .remove = op_remove,
+        .free = op_free,
+    };
+    struct store_dir *dir;
+    int fd;
+
+    (void)options;
+    if (place[0] != '/')
+        return err_set(err, ERR_CONFIG,
+                       "repository file://%.300s: not an absolute path. HINT: it looks like "
+                       "file:///path",
+                       place);
+    fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, ERR_STORE,
+                       "open the repository %.300s (it must be an existing directory)", place);
+
+    dir = xcalloc(1, sizeof(*dir));
+    dir->base.ops = &ops;
+    dir->path = xstrdup(place);
+    for (size_t n = strlen(place); n > 1 && place[n - 1] == '/'; n--)
+        dir->path[n - 1] = '\0';
+    dir->root_fd = fd;
+    *out = &dir->base;
+    return 0;
+}

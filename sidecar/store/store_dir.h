@@ -1,0 +1,42 @@
+/*
+ * What the two halves of the directory store share: ways to the directories below its root, which
+ * never follow a symbolic link. Internal to store_dir*.c.
+ */
+#ifndef STORE_STORE_DIR_H
+#define STORE_STORE_DIR_H
+
+#include <stdbool.h>
+
+#include "store/store.h"
+
+struct store_dir {
+    struct store base;
+    char *path; /* of the root, for messages */
+    int root_fd;
+};
+
+/* Is this the name of a file that is not an object yet? */
+bool store_dir_is_temp(const char *name);
+/* Like err_sys, errno kept apart by what it says of the store: missing, refused or a local fault.
+ */
+int store_dir_fail(const struct store_dir *dir, const char *doing, const char *key,
+                   struct err *err);
+/* Opens the directory of that many bytes of path below the root, "" being the root itself. Fails
+ * with errno. */
+int store_dir_open_below(const struct store_dir *dir, const char *path, size_t len, bool create);
+
+/* fsync, also of a directory on a file system that has none for directories. */
+int store_dir_fsync(int fd);
+/* Of a key: the length of what precedes its last '/', and what follows it. */
+size_t store_dir_parent_len(const char *key);
+const char *store_dir_last_name(const char *key);
+/* Removes the directories above key that are empty. Best effort: one that is not, or is busy,
+ * stays. */
+void store_dir_remove_empty_parents(const struct store_dir *dir, const char *key);
+
+int store_dir_put(struct store *store, const char *key, uint64_t max_bytes,
+                  struct object_parts *parts, struct sink **out, struct err *err);
+int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
+                   void *context, struct err *err);
+
+#endif

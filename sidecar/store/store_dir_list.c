@@ -1,0 +1,186 @@
+/*
+ * Listing a directory store. Keys come in byte order, which is not the order of the names: "a-b" is
+ * before "a/x" since '-' is before '/', so directories are sorted with the '/' that follows them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "store/store_dir.h"
+
+enum { MAX_DEPTH = 64 };
+
+struct names {
+    char **items; /* a directory's ends in '/' */
+    size_t count;
+    size_t room;
+};
+
+static void release_names(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+}
+#define auto_names auto_with(release_names)
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void keep_name(struct names *names, int dir_fd, const char *name)
+{
+    struct stat st;
+
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || store_dir_is_temp(name) ||
+        fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return; /* removed since, which is as good as never seen */
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return;
+    if (names->count == names->room) {
+        names->room = names->room * 2 + 64;
+        names->items = xreallocarray(names->items, names->room, sizeof(*names->items));
+    }
+    names->items[names->count++] = xasprintf("%s%s", name, S_ISDIR(st.st_mode) ? "/" : "");
+}
+
+/* errno when it fails. */
+static int read_names(int dir_fd, struct names *out)
+{
+    int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+    int code;
+
+    if (stream == NULL) {
+        code = errno;
+        cleanup_close(&copy);
+        errno = code;
+        return -1;
+    }
+    errno = 0;
+    for (const struct dirent *entry; (entry = readdir(stream)) != NULL; errno = 0)
+        keep_name(out, dir_fd, entry->d_name);
+    code = errno;
+    (void)closedir(stream);
+    errno = code;
+    if (code != 0)
+        return -1;
+    if (out->count > 0)
+        qsort(out->items, out->count, sizeof(*out->items), by_bytes);
+    return 0;
+}
+
+struct listing {
+    const struct store_dir *dir;
+    bool is_folded;
+    store_list_fn *each;
+    void *context;
+    unsigned depth;
+};
+
+static int list_below(struct listing *listing, int dir_fd, const char *prefix, struct err *err);
+
+static int give_file(struct listing *listing, int dir_fd, const char *name, const char *key,
+                     struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : store_dir_fail(listing->dir, "list", key, err);
+    return listing->each(
+        listing->context,
+        &(struct store_entry){
+            .key = key,
+            .size = (uint64_t)st.st_size,
+            .modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
+        },
+        err);
+}
+
+static int stop_at_first(void *context, const struct store_entry *entry, struct err *err)
+{
+    bool *found = context;
+
+    (void)entry;
+    *found = true;
+    return err_set(err, ERR_FAILED, "found");
+}
+
+/* A directory without an object below it is none, as in a bucket. */
+static int give_folded(struct listing *listing, int dir_fd, const char *key, struct err *err)
+{
+    bool found = false;
+    struct listing probe = {
+        .dir = listing->dir, .each = stop_at_first, .context = &found, .depth = listing->depth};
+
+    if (list_below(&probe, dir_fd, key, err) != 0 && !found)
+        return -1;
+    return found ? listing->each(listing->context, &(struct store_entry){.key = key}, err) : 0;
+}
+
+static int list_directory(struct listing *listing, int parent_fd, const char *name, const char *key,
+                          struct err *err)
+{
+    auto_free char *plain = xstrndup(name, strlen(name) - 1);
+    auto_close int fd = openat(parent_fd, plain, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int rc;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : store_dir_fail(listing->dir, "list", key, err);
+    if (listing->depth == MAX_DEPTH)
+        return err_set(err, ERR_STORE, "list %.300s/%.300s: nested too deep", listing->dir->path,
+                       key);
+    listing->depth++;
+    rc =
+        listing->is_folded ? give_folded(listing, fd, key, err) : list_below(listing, fd, key, err);
+    listing->depth--;
+    return rc;
+}
+
+static int list_below(struct listing *listing, int dir_fd, const char *prefix, struct err *err)
+{
+    auto_names struct names names = {0};
+
+    if (read_names(dir_fd, &names) != 0)
+        return store_dir_fail(listing->dir, "list", prefix, err);
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.items[i];
+        auto_free char *key = xasprintf("%s%s", prefix, name);
+        int rc = name[strlen(name) - 1] == '/' ? list_directory(listing, dir_fd, name, key, err)
+                                               : give_file(listing, dir_fd, name, key, err);
+
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
+                   void *context, struct err *err)
+{
+    const struct store_dir *dir = (const struct store_dir *)store;
+    struct listing listing = {
+        .dir = dir, .is_folded = delimiter != '\0', .each = each, .context = context};
+    size_t len = strlen(prefix);
+    auto_free char *path = xstrndup(prefix, len > 0 ? len - 1 : 0);
+    auto_close int fd = -1;
+
+    if (len > 0 && store_check_key(path, err) != 0)
+        return -1;
+    fd = store_dir_open_below(dir, path, strlen(path), false);
+    if (fd < 0) {
+        struct err why;
+
+        (void)store_dir_fail(dir, "list", path, &why);
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
+        *err = why;
+        return -1;
+    }
+    return list_below(&listing, fd, prefix, err);
+}
