@@ -60,21 +60,26 @@ void bundle_free(struct bundle *bundle)
     free(bundle);
 }
 
+struct header {
+    struct buf *bytes;
+    bool is_complete;
+};
+
 static la_ssize_t on_header_bytes(struct archive *archive, void *context, const void *data,
                                   size_t len)
 {
-    struct buf *header = context;
+    struct header *header = context;
     struct err ignored;
 
     (void)archive;
-    if (buf_append(header, data, len, &ignored) != 0)
+    if (header->is_complete || buf_append(header->bytes, data, len, &ignored) != 0)
         return -1; /* libarchive reports the failure through its own result */
     return (la_ssize_t)len;
 }
 
 static void cleanup_archive_write(struct archive **archive)
 {
-    (void)archive_write_free(*archive); /* a header-only archive has nothing left to flush */
+    (void)archive_write_free(*archive); /* the header is all that was wanted of it */
 }
 
 static void cleanup_entry(struct archive_entry **entry)
@@ -84,6 +89,7 @@ static void cleanup_entry(struct archive_entry **entry)
 
 static int make_header(const struct bundle_file *file, struct buf *out, struct err *err)
 {
+    struct header header = {.bytes = out};
     auto_with(cleanup_archive_write) struct archive *archive = archive_write_new();
     auto_with(cleanup_entry) struct archive_entry *entry = archive_entry_new();
     bool is_dir = S_ISDIR(file->mode);
@@ -98,13 +104,13 @@ static int make_header(const struct bundle_file *file, struct buf *out, struct e
 
     bool failed = archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
                   archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
-                  archive_write_open(archive, out, NULL, on_header_bytes, NULL) != ARCHIVE_OK;
+                  archive_write_open(archive, &header, NULL, on_header_bytes, NULL) != ARCHIVE_OK;
     /* A warning is a name outside ASCII: there it stands as it is, and "hdrcharset=BINARY" says so,
      * since libarchive takes the charset of names from the locale, which we do not set. */
     if (failed || archive_write_header(archive, entry) < ARCHIVE_WARN)
         return err_set(err, ERR_FAILED, "make the tar header of %s: %s", file->name,
                        archive_error_string(archive));
-    (void)archive_write_fail(archive); /* so that freeing it writes no file bytes and no end */
+    header.is_complete = true; /* freeing it would write zeros for the file bytes, and an end */
     return 0;
 }
 
