@@ -417,20 +417,6 @@ START_TEST(pages_that_were_cached_stay_cached)
 }
 END_TEST
 
-START_TEST(a_file_without_a_name_is_refused_and_leaves_no_trace)
-{
-    auto_bundle struct bundle *bundle = bundle_new();
-    struct bundle_file file = file_of("", 5);
-    struct err err = {0};
-
-    ck_assert_int_eq(bundle_add_bytes(bundle, &file, "hello", &err), -1);
-    ck_assert_int_eq(err.kind, ERR_FAILED);
-    ck_assert_int_eq(bundle_add_fd(bundle, &file, 0, &err), -1);
-    ck_assert_uint_eq(bundle_count(bundle), 0);
-    ck_assert_uint_eq(bundle_tar_bytes(bundle), 1024);
-}
-END_TEST
-
 START_TEST(freeing_nothing_is_fine)
 {
     bundle_free(NULL);
@@ -454,7 +440,6 @@ int main(void)
     tcase_add_test(tcase, pieces_can_be_read_in_any_order);
     tcase_add_test(tcase, pages_that_were_not_cached_are_not_cached_afterwards);
     tcase_add_test(tcase, pages_that_were_cached_stay_cached);
-    tcase_add_test(tcase, a_file_without_a_name_is_refused_and_leaves_no_trace);
     tcase_add_test(tcase, freeing_nothing_is_fine);
 
     srunner_run_all(runner, CK_ENV);
