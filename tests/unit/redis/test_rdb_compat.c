@@ -1,0 +1,117 @@
+/*
+ * The load matrix as it was seen, and what is said about servers that were not.
+ */
+#include "redis/rdb_compat.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    const char *server;
+    enum rdb_magic magic;
+    int version;
+    enum rdb_load want;
+};
+
+static void check_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct server_version server = {0};
+        struct err err = {0};
+        char why[RDB_LOAD_WHY_MAX] = "";
+
+        ck_assert_int_eq(server_version_parse(rows[i].server, &server, &err), 0);
+        ck_assert_msg(rdb_can_load(&server, rows[i].magic, rows[i].version, why) == rows[i].want,
+                      "%s, magic %d, version %d: %s", rows[i].server, (int)rows[i].magic,
+                      rows[i].version, why);
+        ck_assert_uint_gt(strlen(why), 10);
+    }
+}
+
+START_TEST(the_seen_load_matrix_holds)
+{
+    static const char *const servers[] = {"7.0.15", "7.2.6", "valkey 8.1.1", "7.4.1",
+                                          "8.0.2",  "8.6.3", "valkey 9.1.2"};
+    static const struct {
+        enum rdb_magic magic;
+        int version;
+    } files[] = {
+        {RDB_MAGIC_REDIS, 10}, {RDB_MAGIC_REDIS, 11}, {RDB_MAGIC_REDIS, 11},  {RDB_MAGIC_REDIS, 12},
+        {RDB_MAGIC_REDIS, 12}, {RDB_MAGIC_REDIS, 13}, {RDB_MAGIC_VALKEY, 80},
+    };
+    static const char matrix[7][8] = {
+        "Ynnnnnn", "YYYnnnn", "YYYnnnn", "YYYYYnn", "YYYYYnn", "YYYYYYn", "YYYnnnY",
+    };
+
+    for (size_t s = 0; s < 7; s++)
+        for (size_t f = 0; f < 7; f++) {
+            struct row row = {servers[s], files[f].magic, files[f].version,
+                              matrix[s][f] == 'Y' ? RDB_LOAD_YES : RDB_LOAD_NO};
+            check_rows(&row, 1);
+        }
+}
+END_TEST
+
+START_TEST(other_servers_and_files_are_judged_with_care)
+{
+    static const struct row rows[] = {
+        {"8.2.0", RDB_MAGIC_REDIS, 12, RDB_LOAD_YES},
+        {"8.2.0", RDB_MAGIC_REDIS, 13, RDB_LOAD_NO},
+        {"8.4.0", RDB_MAGIC_REDIS, 13, RDB_LOAD_YES},
+        {"8.6.0", RDB_MAGIC_REDIS, 14, RDB_LOAD_NO},
+        {"8.8.0", RDB_MAGIC_REDIS, 13, RDB_LOAD_YES},
+        {"8.8.0", RDB_MAGIC_REDIS, 14, RDB_LOAD_UNKNOWN},
+        {"8.10.0", RDB_MAGIC_REDIS, 15, RDB_LOAD_YES},
+        {"8.10.0", RDB_MAGIC_REDIS, 16, RDB_LOAD_NO},
+        {"8.12.0", RDB_MAGIC_REDIS, 15, RDB_LOAD_YES},
+        {"8.12.0", RDB_MAGIC_REDIS, 16, RDB_LOAD_UNKNOWN},
+        {"9.0.0", RDB_MAGIC_REDIS, 15, RDB_LOAD_YES},
+        {"9.0.0", RDB_MAGIC_VALKEY, 80, RDB_LOAD_NO},
+        {"6.2.0", RDB_MAGIC_REDIS, 9, RDB_LOAD_YES},
+        {"6.2.0", RDB_MAGIC_REDIS, 10, RDB_LOAD_NO},
+        {"4.0.0", RDB_MAGIC_REDIS, 8, RDB_LOAD_UNKNOWN},
+        {"valkey 7.2.5", RDB_MAGIC_REDIS, 11, RDB_LOAD_YES},
+        {"valkey 8.0.1", RDB_MAGIC_REDIS, 12, RDB_LOAD_NO},
+        {"valkey 8.1.1", RDB_MAGIC_VALKEY, 80, RDB_LOAD_NO},
+        {"valkey 9.1.0", RDB_MAGIC_VALKEY, 81, RDB_LOAD_NO},
+        {"valkey 9.2.0", RDB_MAGIC_VALKEY, 81, RDB_LOAD_YES},
+        {"valkey 9.2.0", RDB_MAGIC_VALKEY, 82, RDB_LOAD_NO},
+        {"valkey 10.0.0", RDB_MAGIC_VALKEY, 82, RDB_LOAD_UNKNOWN},
+        {"valkey 10.0.0", RDB_MAGIC_REDIS, 12, RDB_LOAD_NO},
+        {"7.0.15", RDB_MAGIC_OPAQUE, -1, RDB_LOAD_UNKNOWN},
+        {"8.10.0", RDB_MAGIC_OPAQUE, -1, RDB_LOAD_UNKNOWN},
+    };
+
+    check_rows(rows, sizeof(rows) / sizeof(rows[0]));
+}
+END_TEST
+
+START_TEST(the_reason_names_server_and_versions)
+{
+    const struct server_version server = {REDIS_FLAVOUR_REDIS, 7, 0, 15};
+    char why[RDB_LOAD_WHY_MAX];
+
+    (void)rdb_can_load(&server, RDB_MAGIC_REDIS, 12, why);
+    ck_assert_str_eq(why, "Redis 7.0.15 loads REDIS RDB files up to version 10; this one is 12");
+    (void)rdb_can_load(&server, RDB_MAGIC_VALKEY, 80, why);
+    ck_assert_str_eq(why, "Redis 7.0.15 does not load RDB files in Valkey's own format");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rdb_compat");
+    TCase *tcase = tcase_create("rdb_compat");
+
+    tcase_add_test(tcase, the_seen_load_matrix_holds);
+    tcase_add_test(tcase, other_servers_and_files_are_judged_with_care);
+    tcase_add_test(tcase, the_reason_names_server_and_versions);
+    suite_add_tcase(suite, tcase);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
