@@ -15,6 +15,13 @@ static void fill(char *text, size_t len, char c)
     text[len] = '\0';
 }
 
+/* Puts more behind text, which has room for size bytes in all. */
+static void append(char *text, size_t size, const char *more)
+{
+    ck_assert_uint_lt(strlen(text) + strlen(more), size);
+    memcpy(text + strlen(text), more, strlen(more) + 1);
+}
+
 START_TEST(set_fills_kind_and_message_and_returns_minus_one)
 {
     struct err err = {.code = 7};
@@ -138,7 +145,7 @@ START_TEST(cutting_never_splits_a_character)
 
         fill(text, shift, '.');
         while (strlen(text) < 1400)
-            strcat(text, "\xe2\x82\xac"); /* the euro sign: three bytes */
+            append(text, sizeof(text), "\xe2\x82\xac"); /* the euro sign: three bytes */
         err_set(&err, ERR_FAILED, "%s", text);
 
         const char *cut = strstr(err.msg + shift + 3, "...");
