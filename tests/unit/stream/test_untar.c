@@ -1,89 +1,17 @@
 #include "stream/untar.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "support/leaks.h"
-#include "support/memory_sink.h"
 #include "support/memory_source.h"
 #include "support/sample.h"
 #include "support/scratch.h"
 #include "support/tar_maker.h"
+#include "support/untar_seen.h"
 
 #define TAR_MAX ((size_t)64 << 20)
-#define MEMBERS_MAX 16
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* What a handler was told, and what it got. */
-struct seen {
-    size_t count; /* of all members; the first MEMBERS_MAX are kept */
-    struct {
-        char *name;
-        struct untar_entry entry;
-        struct memory_sink sink;
-        bool has_sink;
-    } members[MEMBERS_MAX];
-    bool pass_over;    /* take no bytes */
-    size_t fail_entry; /* the handler fails at this member, from 1 on */
-    size_t fail_sink;  /* the first member's sink fails at this call */
-};
-
-static int on_entry(void *context, const struct untar_entry *entry, struct sink **out,
-                    struct err *err)
-{
-    struct seen *seen = context;
-    size_t i = seen->count++;
-
-    ck_assert_ptr_null(*out);
-    ck_assert_msg(untar_name_is_safe(entry->name), "'%s'", entry->name);
-    if (seen->count == seen->fail_entry)
-        return err_set(err, ERR_HOLDS_DATA, "the handler said no to %s", entry->name);
-    if (i >= MEMBERS_MAX)
-        return 0;
-    seen->members[i].name = xstrdup(entry->name);
-    seen->members[i].entry = *entry;
-    seen->members[i].entry.name = seen->members[i].name;
-    if (!entry->is_dir && !seen->pass_over) {
-        seen->members[i].has_sink = true;
-        memory_sink_init(&seen->members[i].sink, i == 0 ? (unsigned)seen->fail_sink : 0);
-        *out = memory_sink_open(&seen->members[i].sink);
-    }
-    return 0;
-}
-
-static void cleanup_seen(struct seen *seen)
-{
-    for (size_t i = 0; i < seen->count && i < MEMBERS_MAX; i++) {
-        free(seen->members[i].name);
-        if (seen->members[i].has_sink) {
-            ck_assert(seen->members[i].sink.freed);
-            memory_sink_release(&seen->members[i].sink);
-        }
-    }
-}
-#define auto_seen auto_with(cleanup_seen)
-
-static int read_tar(const void *tar, size_t len, size_t chunk, struct seen *seen, struct err *err)
-{
-    struct memory_source state = {.data = tar, .len = len, .chunk = chunk};
-    struct untar_handler handler = {.entry = on_entry, .context = seen};
-    auto_source struct source *source = memory_source_open(&state);
-
-    return untar(source, &handler, err);
-}
-
-static void assert_corrupt(const struct buf *tar, const char *what, size_t members_seen)
-{
-    auto_seen struct seen seen = {0};
-    struct err err = {0};
-
-    int rc = read_tar(tar->data, tar->len, 0, &seen, &err);
-    ck_assert_msg(rc == -1, "%s: passed", what);
-    ck_assert_msg(err.kind == ERR_CORRUPT, "%s: %s", what, err.msg);
-    ck_assert_msg(seen.count == members_seen, "%s: %zu members seen", what, seen.count);
-}
 
 START_TEST(a_name_is_safe_when_it_is_relative_and_stays_inside)
 {
@@ -156,7 +84,7 @@ START_TEST(what_gnu_tar_writes_is_read_in_each_of_its_formats)
     ck_assert_int_eq(scratch_run(&scratch, &told, "mkdir dir && chmod 4750 file"), 0);
     for (size_t i = 0; i < COUNT(formats) * COUNT(chunks); i++) {
         auto_buf struct buf tar = {.max = TAR_MAX};
-        auto_seen struct seen seen = {0};
+        auto_untar_seen struct untar_seen seen = {0};
         struct err err = {0};
         auto_free char *command = xasprintf(
             "tar --format=%s --mtime=@1700000000 --owner=x:42 --group=y:43 -cf %zu.tar file dir "
@@ -166,7 +94,7 @@ START_TEST(what_gnu_tar_writes_is_read_in_each_of_its_formats)
 
         ck_assert_msg(scratch_run(&scratch, &told, command) == 0, "%s", buf_text(&told));
         scratch_read(&scratch, name, &tar);
-        int rc = read_tar(tar.data, tar.len, chunks[i % COUNT(chunks)], &seen, &err);
+        int rc = untar_seen_read(tar.data, tar.len, chunks[i % COUNT(chunks)], &seen, &err);
         ck_assert_msg(rc == 0, "%s: %s", command, err.msg);
         ck_assert_uint_eq(seen.count, 3);
         ck_assert_str_eq(seen.members[0].name, "file");
@@ -207,7 +135,7 @@ START_TEST(long_and_foreign_names_are_read)
     for (size_t i = 0; i < COUNT(rows); i++) {
         const char *name = rows[i].name;
         auto_buf struct buf tar = {.max = TAR_MAX};
-        auto_seen struct seen seen = {0};
+        auto_untar_seen struct untar_seen seen = {0};
         struct err err = {0};
         auto_free char *command =
             xasprintf("rm -f '%s' t.tar; echo hello > '%s' && tar --format=%s -cf t.tar '%s'", name,
@@ -215,7 +143,7 @@ START_TEST(long_and_foreign_names_are_read)
 
         ck_assert_msg(scratch_run(&scratch, &told, command) == 0, "%s", buf_text(&told));
         scratch_read(&scratch, "t.tar", &tar);
-        int rc = read_tar(tar.data, tar.len, 0, &seen, &err);
+        int rc = untar_seen_read(tar.data, tar.len, 0, &seen, &err);
         ck_assert_msg(rc == 0, "%s: %s", name, err.msg);
         ck_assert_uint_eq(seen.count, 1);
         ck_assert_str_eq(seen.members[0].name, name);
@@ -225,89 +153,17 @@ START_TEST(long_and_foreign_names_are_read)
 }
 END_TEST
 
-START_TEST(names_that_leave_their_place_are_corrupt)
-{
-    static const char *const names[] = {"../x", "/abs", "a/../b", "..",   ".",
-                                        "./a",  "a//b", "a/..",   "a\nb", "a//"};
-
-    for (size_t i = 0; i < COUNT(names); i++) {
-        auto_buf struct buf plain = {.max = TAR_MAX};
-        auto_buf struct buf pax = {.max = TAR_MAX};
-        auto_buf struct buf gnu = {.max = TAR_MAX};
-
-        tar_add(&plain, &(struct tar_member){.name = "good"});
-        tar_add(&plain, &(struct tar_member){.name = names[i]});
-        tar_end(&plain);
-        assert_corrupt(&plain, names[i], 1);
-
-        tar_add(&pax, &(struct tar_member){.name = "good"});
-        tar_add_pax(&pax, "path", names[i]);
-        tar_add(&pax, &(struct tar_member){.name = "innocent"});
-        tar_end(&pax);
-        assert_corrupt(&pax, names[i], 1);
-
-        tar_add(&gnu, &(struct tar_member){.name = "good"});
-        tar_add(&gnu, &(struct tar_member){.name = "././@LongLink",
-                                           .type = 'L',
-                                           .data = names[i],
-                                           .len = strlen(names[i]) + 1});
-        tar_add(&gnu, &(struct tar_member){.name = "innocent"});
-        tar_end(&gnu);
-        assert_corrupt(&gnu, names[i], 1);
-    }
-}
-END_TEST
-
-START_TEST(what_is_neither_file_nor_directory_is_corrupt)
-{
-    static const struct {
-        const char *what;
-        struct tar_member member;
-    } rows[] = {
-        {"symlink", {.name = "link", .type = '2', .target = "file"}},
-        {"symlink outside", {.name = "link", .type = '2', .target = "/etc/passwd"}},
-        {"hard link", {.name = "link", .type = '1', .target = "file"}},
-        {"hard link with bytes",
-         {.name = "link", .type = '1', .target = "file", .data = "x", .len = 1}},
-        {"character device", {.name = "device", .type = '3'}},
-        {"block device", {.name = "device", .type = '4'}},
-        {"fifo", {.name = "fifo", .type = '6'}},
-        {"no name", {.name = ""}},
-    };
-
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        auto_buf struct buf tar = {.max = TAR_MAX};
-
-        tar_add(&tar, &(struct tar_member){.name = "file", .data = "hello", .len = 5});
-        tar_add(&tar, &rows[i].member);
-        tar_end(&tar);
-        assert_corrupt(&tar, rows[i].what, 1);
-    }
-}
-END_TEST
-
-START_TEST(links_made_by_pax_records_are_corrupt)
-{
-    auto_buf struct buf tar = {.max = TAR_MAX};
-
-    tar_add_pax(&tar, "linkpath", "/etc/passwd");
-    tar_add(&tar, &(struct tar_member){.name = "link", .type = '2', .target = "file"});
-    tar_end(&tar);
-    assert_corrupt(&tar, "linkpath", 0);
-}
-END_TEST
-
 START_TEST(a_pax_size_overrides_the_header)
 {
     auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_seen struct seen seen = {0};
+    auto_untar_seen struct untar_seen seen = {0};
     struct err err = {0};
 
     tar_add_pax(&tar, "size", "5");
     tar_add(&tar, &(struct tar_member){.name = "a", .data = "hello", .len = 5, .says = "0"});
     tar_add(&tar, &(struct tar_member){.name = "b"});
     tar_end(&tar);
-    int rc = read_tar(tar.data, tar.len, 0, &seen, &err);
+    int rc = untar_seen_read(tar.data, tar.len, 0, &seen, &err);
     ck_assert_msg(rc == 0, "%s", err.msg);
     ck_assert_uint_eq(seen.count, 2);
     ck_assert_uint_eq(seen.members[0].entry.size, 5);
@@ -316,93 +172,20 @@ START_TEST(a_pax_size_overrides_the_header)
 }
 END_TEST
 
-START_TEST(a_size_that_the_stream_does_not_hold_is_corrupt)
-{
-    static const char *const sizes[] = {"1025", "9000000000", "9223372036854775807", "-1",
-                                        "99999999999999999999"};
-
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        auto_buf struct buf tar = {.max = TAR_MAX};
-        auto_seen struct seen seen = {0};
-        struct err err = {0};
-
-        tar_add_pax(&tar, "size", sizes[i]);
-        tar_add(&tar, &(struct tar_member){.name = "a"});
-        tar_end(&tar);
-        int rc = read_tar(tar.data, tar.len, 0, &seen, &err);
-        ck_assert_msg(rc == -1 && err.kind == ERR_CORRUPT, "%s: %d %s", sizes[i], rc, err.msg);
-        if (seen.count > 0)
-            ck_assert(!seen.members[0].sink.finished);
-    }
-}
-END_TEST
-
 START_TEST(members_of_one_name_are_both_handed_on)
 {
     auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_seen struct seen seen = {0};
+    auto_untar_seen struct untar_seen seen = {0};
     struct err err = {0};
 
     tar_add(&tar, &(struct tar_member){.name = "a", .data = "one", .len = 3});
     tar_add(&tar, &(struct tar_member){.name = "a", .data = "other", .len = 5});
     tar_end(&tar);
-    ck_assert_int_eq(read_tar(tar.data, tar.len, 0, &seen, &err), 0);
+    ck_assert_int_eq(untar_seen_read(tar.data, tar.len, 0, &seen, &err), 0);
     ck_assert_uint_eq(seen.count, 2);
     ck_assert_str_eq(seen.members[1].name, "a");
     ck_assert_uint_eq(seen.members[0].sink.bytes.len, 3);
     ck_assert_uint_eq(seen.members[1].sink.bytes.len, 5);
-}
-END_TEST
-
-START_TEST(a_sparse_file_is_corrupt)
-{
-    static const char *const options[] = {"--format=gnu", "--format=posix --sparse-version=0.0",
-                                          "--format=posix --sparse-version=0.1",
-                                          "--format=posix --sparse-version=1.0"};
-    auto_buf struct buf told = {.max = TAR_MAX};
-    struct scratch scratch;
-
-    scratch_init(&scratch);
-    ck_assert_int_eq(scratch_run(&scratch, &told,
-                                 "truncate -s 1M hole && echo end >> hole && "
-                                 "echo start > tail && truncate -s 1M tail"),
-                     0);
-    for (size_t i = 0; i < COUNT(options) * 2; i++) {
-        const char *file = i % 2 == 0 ? "hole" : "tail";
-        auto_buf struct buf tar = {.max = TAR_MAX};
-        auto_free char *command =
-            xasprintf("rm -f t.tar; tar -S %s -cf t.tar %s", options[i / 2], file);
-
-        ck_assert_msg(scratch_run(&scratch, &told, command) == 0, "%s", buf_text(&told));
-        scratch_read(&scratch, "t.tar", &tar);
-        ck_assert_uint_lt(tar.len, (size_t)1 << 20); /* it is sparse indeed */
-        auto_seen struct seen seen = {0};
-        struct err err = {0};
-        int rc = read_tar(tar.data, tar.len, 0, &seen, &err);
-        ck_assert_msg(rc == -1 && err.kind == ERR_CORRUPT, "%s: %d %s", command, rc, err.msg);
-        ck_assert(!seen.members[0].has_sink || !seen.members[0].sink.finished);
-    }
-    scratch_release(&scratch);
-}
-END_TEST
-
-START_TEST(ten_thousand_members_pass_and_one_more_is_corrupt)
-{
-    auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_seen struct seen seen = {0};
-    struct err err = {0};
-
-    for (size_t i = 0; i < 10000; i++)
-        tar_add(&tar, &(struct tar_member){.name = "a"});
-    size_t len = tar.len;
-    tar_end(&tar);
-    ck_assert_int_eq(read_tar(tar.data, tar.len, 0, &seen, &err), 0);
-    ck_assert_uint_eq(seen.count, 10000);
-
-    tar.len = len;
-    tar_add(&tar, &(struct tar_member){.name = "a"});
-    tar_end(&tar);
-    assert_corrupt(&tar, "10001 members", 10000);
 }
 END_TEST
 
@@ -426,15 +209,15 @@ START_TEST(every_truncation_is_corrupt)
     tar_add(&zeros, &(struct tar_member){.name = "zeros", .data = (char *)blank, .len = 4096});
     tar_end(&zeros);
     for (size_t len = 0; len < tar.len; len++) {
-        auto_seen struct seen seen = {0};
+        auto_untar_seen struct untar_seen seen = {0};
         struct err err = {0};
-        int rc = read_tar(tar.data, len, 0, &seen, &err);
+        int rc = untar_seen_read(tar.data, len, 0, &seen, &err);
         ck_assert_msg(rc == -1 && err.kind == ERR_CORRUPT, "%zu bytes: %d %s", len, rc, err.msg);
     }
     for (size_t len = 0; len < zeros.len; len += 256) {
-        auto_seen struct seen seen = {0};
+        auto_untar_seen struct untar_seen seen = {0};
         struct err err = {0};
-        int rc = read_tar(zeros.data, len, 100, &seen, &err);
+        int rc = untar_seen_read(zeros.data, len, 100, &seen, &err);
         ck_assert_msg(rc == -1 && err.kind == ERR_CORRUPT, "%zu bytes: %d %s", len, rc, err.msg);
     }
 }
@@ -450,47 +233,17 @@ START_TEST(zeros_behind_the_end_pass_and_anything_else_is_corrupt)
     make_small(&tar);
     ck_assert_int_eq(buf_append(&tar, zeros, 20000, &err), 0);
     for (size_t i = 0; i < COUNT(chunks); i++) {
-        auto_seen struct seen seen = {0};
-        int rc = read_tar(tar.data, tar.len, chunks[i], &seen, &err);
+        auto_untar_seen struct untar_seen seen = {0};
+        int rc = untar_seen_read(tar.data, tar.len, chunks[i], &seen, &err);
         ck_assert_msg(rc == 0, "%s", err.msg);
         ck_assert_uint_eq(seen.count, 3);
     }
     for (size_t at = tar.len - 20512; at < tar.len; at += at < 5000 ? 1 : 501) {
         tar.data[at] = 'x';
-        auto_seen struct seen seen = {0};
-        int rc = read_tar(tar.data, tar.len, chunks[at % COUNT(chunks)], &seen, &err);
+        auto_untar_seen struct untar_seen seen = {0};
+        int rc = untar_seen_read(tar.data, tar.len, at % 2 == 0 ? 0 : 512, &seen, &err);
         ck_assert_msg(rc == -1 && err.kind == ERR_CORRUPT, "at %zu: %d", at, rc);
         tar.data[at] = 0;
-    }
-}
-END_TEST
-
-START_TEST(what_is_no_tar_is_corrupt)
-{
-    auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_free uint8_t *noise = sample_bytes(1, 4096);
-    struct err err = {0};
-
-    assert_corrupt(&tar, "nothing", 0);
-    ck_assert_int_eq(buf_append(&tar, noise, 4096, &err), 0);
-    assert_corrupt(&tar, "noise", 0);
-}
-END_TEST
-
-START_TEST(a_flipped_byte_is_an_error_or_other_bytes_but_never_a_crash)
-{
-    auto_buf struct buf tar = {.max = TAR_MAX};
-
-    tar_add_pax(&tar, "mtime", "1700000000.5");
-    tar_add(&tar, &(struct tar_member){.name = "a", .data = "hello", .len = 5});
-    tar_end(&tar);
-    for (size_t i = 0; i < tar.len; i++) {
-        auto_seen struct seen seen = {0};
-        struct err err = {0};
-        tar.data[i] ^= 0x41;
-        if (read_tar(tar.data, tar.len, 100, &seen, &err) != 0)
-            ck_assert_int_eq(err.kind, ERR_CORRUPT);
-        tar.data[i] ^= 0x41;
     }
 }
 END_TEST
@@ -498,11 +251,11 @@ END_TEST
 START_TEST(an_empty_archive_is_read)
 {
     auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_seen struct seen seen = {0};
+    auto_untar_seen struct untar_seen seen = {0};
     struct err err = {0};
 
     tar_end(&tar);
-    ck_assert_int_eq(read_tar(tar.data, tar.len, 0, &seen, &err), 0);
+    ck_assert_int_eq(untar_seen_read(tar.data, tar.len, 0, &seen, &err), 0);
     ck_assert_uint_eq(seen.count, 0);
 }
 END_TEST
@@ -510,11 +263,11 @@ END_TEST
 START_TEST(bytes_that_nobody_wants_are_passed_over)
 {
     auto_buf struct buf tar = {.max = TAR_MAX};
-    auto_seen struct seen seen = {.pass_over = true};
+    auto_untar_seen struct untar_seen seen = {.pass_over = true};
     struct err err = {0};
 
     make_small(&tar);
-    ck_assert_int_eq(read_tar(tar.data, tar.len, 7, &seen, &err), 0);
+    ck_assert_int_eq(untar_seen_read(tar.data, tar.len, 7, &seen, &err), 0);
     ck_assert_uint_eq(seen.count, 3);
     ck_assert_uint_eq(seen.members[0].entry.size, 5);
 }
@@ -526,12 +279,11 @@ START_TEST(an_error_of_the_handler_passes_through)
 
     make_small(&tar);
     for (size_t n = 1; n <= 3; n++) {
-        auto_seen struct seen seen = {.fail_entry = n};
+        auto_untar_seen struct untar_seen seen = {.fail_entry = n};
         struct err err = {0};
-        ck_assert_int_eq(read_tar(tar.data, tar.len, 0, &seen, &err), -1);
+        ck_assert_int_eq(untar_seen_read(tar.data, tar.len, 0, &seen, &err), -1);
         ck_assert_int_eq(err.kind, ERR_HOLDS_DATA);
         ck_assert_uint_eq(seen.count, n);
-        seen.count--; /* the last one was not kept */
     }
 }
 END_TEST
@@ -544,10 +296,10 @@ START_TEST(an_error_of_a_sink_passes_through_and_the_sink_is_freed)
 
     tar_add(&tar, &(struct tar_member){.name = "a", .data = (char *)data, .len = 3000});
     tar_end(&tar);
-    for (size_t n = 1; fired; n++) {
-        auto_seen struct seen seen = {.fail_sink = n};
+    for (unsigned n = 1; fired; n++) {
+        auto_untar_seen struct untar_seen seen = {.fail_sink = n};
         struct err err = {0};
-        int rc = read_tar(tar.data, tar.len, 512, &seen, &err);
+        int rc = untar_seen_read(tar.data, tar.len, 512, &seen, &err);
         fired = seen.members[0].sink.fired;
         ck_assert_int_eq(rc, fired ? -1 : 0);
         ck_assert(seen.members[0].sink.freed);
@@ -566,9 +318,9 @@ START_TEST(an_error_of_the_source_passes_through)
 
     make_small(&tar);
     for (unsigned n = 1; fired; n++) {
-        auto_seen struct seen seen = {0};
+        auto_untar_seen struct untar_seen seen = {0};
         struct memory_source state = {.data = tar.data, .len = tar.len, .chunk = 100, .fail_at = n};
-        struct untar_handler handler = {.entry = on_entry, .context = &seen};
+        struct untar_handler handler = {.entry = untar_seen_on_entry, .context = &seen};
         struct err err = {0};
         auto_source struct source *source = memory_source_open(&state);
 
@@ -593,18 +345,10 @@ int main(void)
     tcase_add_test(tcase, a_name_is_safe_when_it_is_relative_and_stays_inside);
     tcase_add_test(tcase, what_gnu_tar_writes_is_read_in_each_of_its_formats);
     tcase_add_test(tcase, long_and_foreign_names_are_read);
-    tcase_add_test(tcase, names_that_leave_their_place_are_corrupt);
-    tcase_add_test(tcase, what_is_neither_file_nor_directory_is_corrupt);
-    tcase_add_test(tcase, links_made_by_pax_records_are_corrupt);
     tcase_add_test(tcase, a_pax_size_overrides_the_header);
-    tcase_add_test(tcase, a_size_that_the_stream_does_not_hold_is_corrupt);
     tcase_add_test(tcase, members_of_one_name_are_both_handed_on);
-    tcase_add_test(tcase, a_sparse_file_is_corrupt);
-    tcase_add_test(tcase, ten_thousand_members_pass_and_one_more_is_corrupt);
     tcase_add_test(tcase, every_truncation_is_corrupt);
     tcase_add_test(tcase, zeros_behind_the_end_pass_and_anything_else_is_corrupt);
-    tcase_add_test(tcase, what_is_no_tar_is_corrupt);
-    tcase_add_test(tcase, a_flipped_byte_is_an_error_or_other_bytes_but_never_a_crash);
     tcase_add_test(tcase, an_empty_archive_is_read);
     tcase_add_test(tcase, bytes_that_nobody_wants_are_passed_over);
     tcase_add_test(tcase, an_error_of_the_handler_passes_through);
