@@ -77,7 +77,7 @@ static const struct row rows[] = {
            "ffff\x04"
            "dddddddd\x05\x03"
            "abc\x00" TAIL),
-     "redis12 redis: -1 -1 - -1 -1 -1 am 46:255 -1:-1:-1"},
+     "redis12 redis: -1 -1 - -1 -1 -1 am 45:255 -1:-1:-1"},
     {"no count in front of the keys",
      BYTES("REDIS0010\xfe\x00\x00\x01"
            "a\x01"

@@ -1,0 +1,650 @@
+/*
+ * The connection: against a scripted peer for what servers say, and against the machine's own
+ * redis-server for what they do.
+ */
+#include "redis/redis_conn.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "redis/redis_info.h"
+#include "support/redis_peer.h"
+#include "support/redis_server.h"
+#include "support/tmpdir.h"
+
+#define HELLO                                                  \
+    {                                                          \
+        .expect = "CLIENT SETNAME redkeep", .reply = "+OK\r\n" \
+    }
+#define END            \
+    {                  \
+        .expect = NULL \
+    }
+
+static struct redis *connect_to(const char *url)
+{
+    const struct redis_options options = {.url = url};
+    struct redis *redis = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(redis_connect(&options, &redis, &err) == 0, "%s", err.msg);
+    return redis;
+}
+
+/* Fails to connect; *err says why. */
+static void refuse(const char *url, const struct secret *password, struct err *err)
+{
+    const struct redis_options options = {.url = url, .password = password, .timeout_ms = 2000};
+    struct redis *redis = NULL;
+
+    *err = (struct err){0};
+    ck_assert_int_eq(redis_connect(&options, &redis, err), -1);
+    ck_assert_int_eq(err->kind, ERR_SERVER);
+    ck_assert_ptr_null(redis);
+}
+
+static void check_says(const struct err *err, const char *text)
+{
+    ck_assert_msg(strstr(err->msg, text) != NULL, "\"%s\" is not in: %s", text, err->msg);
+}
+
+START_TEST(errors_of_the_server_come_with_a_hint)
+{
+    static const struct {
+        const char *reply;
+        const char *hint;
+    } rows[] = {
+        {"-NOAUTH Authentication required.\r\n", "HINT: the server wants a password"},
+        {"-NOPERM this user has no permissions to run the 'info' command\r\n", "+config|get"},
+        {"-NOPERM User sidecar has no permissions to run the 'info' command\r\n", "+config|get"},
+        {"-LOADING Valkey is loading the dataset in memory\r\n", "HINT: the server is still"},
+        {"-MISCONF Errors writing to the AOF file: No space left on device\r\n", "free space"},
+        {"-BUSY Redis is busy running a script.\r\n", "SCRIPT KILL"},
+        {"-MASTERDOWN Link with MASTER is down\r\n", "replica"},
+        {"-ERR unknown command 'info'\r\n", "renamed"},
+        {"-ERR something new\r\n", "something new"},
+        {"-BUSYX y\r\n", "the server said \"BUSYX y\""},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO, {.expect = "INFO", .reply = rows[i].reply}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        auto_buf struct buf text;
+        struct err err = {0};
+
+        buf_init(&text, REDIS_INFO_MAX);
+        ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+        ck_assert_int_eq(err.kind, ERR_SERVER);
+        check_says(&err, rows[i].hint);
+        check_says(&err, redis_peer_url(peer));
+        check_says(&err, "INFO");
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(a_refused_name_does_not_matter)
+{
+    static const char *const replies[] = {"-NOPERM no\r\n", "-ERR unknown command\r\n",
+                                          "-LOADING x\r\n", ":1\r\n"};
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct redis_peer_step steps[] = {{.expect = "CLIENT SETNAME", .reply = replies[i]},
+                                                END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+
+        redis_free(connect_to(redis_peer_url(peer)));
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(a_server_that_will_not_talk_is_known_at_once)
+{
+    static const struct {
+        const char *reply;
+        const char *hint;
+    } rows[] = {
+        {"-NOAUTH Authentication required.\r\n", "redis-password"},
+        {"-DENIED Redis is running in protected mode because ...\r\n", "protected mode"},
+        {"-ERR max number of clients reached\r\n", "maxclients"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            {.expect = "CLIENT SETNAME", .reply = rows[i].reply}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct err err;
+
+        refuse(redis_peer_url(peer), NULL, &err);
+        check_says(&err, rows[i].hint);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(user_and_password_come_from_the_url_or_the_settings)
+{
+    auto_secret struct secret other = {0};
+    static const struct {
+        const char *userinfo;
+        bool override;
+        const char *want;
+    } rows[] = {
+        {":pw@", false, "AUTH pw"},   {"me:pw@", false, "AUTH me pw"},   {"me@", false, "AUTH me "},
+        {":pw@", true, "AUTH other"}, {"me:pw@", true, "AUTH me other"}, {"", true, "AUTH other"},
+    };
+
+    secret_set(&other, "other", 5);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            {.expect = rows[i].want, .reply = "+OK\r\n"}, HELLO, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        auto_free char *url =
+            xasprintf("unix://%s%s", rows[i].userinfo, redis_peer_url(peer) + strlen("unix://"));
+        const struct redis_options options = {.url = url,
+                                              .password = rows[i].override ? &other : NULL};
+        struct redis *redis = NULL;
+        struct err err = {0};
+
+        ck_assert_msg(redis_connect(&options, &redis, &err) == 0, "%s", err.msg);
+        ck_assert_str_eq(redis_label(redis), redis_peer_url(peer));
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(the_password_never_comes_back_in_an_error)
+{
+    static const char *const replies[] = {
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+        "-ERR unknown command 'AUTH', with args beginning with: 'hunter2' \r\n",
+        "-ERR unknown command `AUTH`, with args beginning with: `hunter2`, \r\n",
+        "-ERR AUTH <password> called without any password configured for the default user.\r\n",
+    };
+    auto_secret struct secret password = {0};
+
+    secret_set(&password, "hunter2", 7);
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct redis_peer_step steps[] = {{.expect = "AUTH hunter2", .reply = replies[i]},
+                                                END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct err err;
+
+        refuse(redis_peer_url(peer), &password, &err);
+        check_says(&err, "AUTH");
+        check_says(&err, "HINT");
+        ck_assert_msg(strstr(err.msg, "hunter2") == NULL, "%s", err.msg);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(answers_that_are_no_answers_are_errors)
+{
+    static const char *const replies[] = {
+        ":1\r\n", "*0\r\n", "$-1\r\n", "hello\r\n", "$5\r\nab", "$999999999999\r\n", "",
+    };
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO,
+            {.expect = "INFO", .reply = replies[i]},
+            END,
+        };
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        const struct redis_options options = {.url = redis_peer_url(peer), .timeout_ms = 100};
+        struct redis *redis = NULL;
+        auto_buf struct buf text;
+        struct err err = {0};
+
+        buf_init(&text, REDIS_INFO_MAX);
+        ck_assert_int_eq(redis_connect(&options, &redis, &err), 0);
+        ck_assert_msg(redis_info(redis, NULL, &text, &err) == -1, "row %zu", i);
+        ck_assert_int_eq(err.kind, ERR_SERVER);
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(an_answer_without_end_is_cut_off)
+{
+    auto_free char *endless = xmalloc(REDIS_INFO_MAX + 100000);
+    static const char head[] = "$99999999\r\n";
+
+    memset(endless, 'x', REDIS_INFO_MAX + 100000);
+    memcpy(endless, head, sizeof(head) - 1);
+    endless[REDIS_INFO_MAX + 100000 - 1] = '\0';
+    const struct redis_peer_step steps[] = {HELLO, {.expect = "INFO", .reply = endless}, END};
+    struct redis_peer *peer = redis_peer_start(steps, NULL);
+    struct redis *redis = connect_to(redis_peer_url(peer));
+    auto_buf struct buf text;
+    struct err err = {0};
+
+    buf_init(&text, REDIS_INFO_MAX);
+    ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+    check_says(&err, "longer than");
+    redis_free(redis);
+    redis_peer_stop(peer);
+}
+END_TEST
+
+START_TEST(a_connection_that_broke_stays_broken)
+{
+    const struct redis_peer_step steps[] = {HELLO, {.expect = "INFO", .hang_up = 1}, END};
+    struct redis_peer *peer = redis_peer_start(steps, NULL);
+    struct redis *redis = connect_to(redis_peer_url(peer));
+    auto_buf struct buf text;
+    struct err err = {0};
+
+    buf_init(&text, REDIS_INFO_MAX);
+    for (int i = 0; i < 3; i++) { /* without a SIGPIPE */
+        err.kind = ERR_NONE;
+        ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+        ck_assert_int_eq(err.kind, ERR_SERVER);
+    }
+    redis_free(redis);
+    redis_peer_stop(peer);
+}
+END_TEST
+
+START_TEST(config_get_tells_values_from_refusals)
+{
+    static const struct {
+        const char *reply;
+        enum redis_config_answer want;
+        const char *value;
+    } rows[] = {
+        {"*2\r\n$3\r\ndir\r\n$5\r\n/data\r\n", REDIS_CONFIG_VALUE, "/data"},
+        {"*2\r\n$3\r\nDIR\r\n$0\r\n\r\n", REDIS_CONFIG_VALUE, ""},
+        {"*4\r\n$1\r\nx\r\n$1\r\ny\r\n$3\r\ndir\r\n$1\r\n/\r\n", REDIS_CONFIG_VALUE, "/"},
+        {"*0\r\n", REDIS_CONFIG_UNKNOWN, NULL},
+        {"*2\r\n$1\r\nx\r\n$5\r\n/data\r\n", REDIS_CONFIG_UNKNOWN, NULL},
+        {"-NOPERM this user has no permissions to run the 'config|get' command\r\n",
+         REDIS_CONFIG_FORBIDDEN, NULL},
+        {"-ERR unknown command 'config', with args beginning with: 'get' 'dir' \r\n",
+         REDIS_CONFIG_FORBIDDEN, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO, {.expect = "CONFIG GET dir", .reply = rows[i].reply}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        enum redis_config_answer answer = REDIS_CONFIG_UNKNOWN;
+        auto_free char *value = NULL;
+        struct err err = {0};
+
+        ck_assert_msg(redis_config_get(redis, "dir", &answer, &value, &err) == 0, "%s", err.msg);
+        ck_assert_int_eq(answer, rows[i].want);
+        if (rows[i].value == NULL)
+            ck_assert_ptr_null(value);
+        else
+            ck_assert_str_eq(value, rows[i].value);
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(config_get_fails_on_other_errors)
+{
+    static const char *const replies[] = {"-NOAUTH x\r\n", "-BUSY x\r\n", "+OK\r\n",
+                                          "*1\r\n$3\r\ndir\r\n"};
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO, {.expect = "CONFIG GET dir", .reply = replies[i]}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        enum redis_config_answer answer;
+        char *value = NULL;
+        struct err err = {0};
+
+        ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), -1);
+        ck_assert_int_eq(err.kind, ERR_SERVER);
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(replies_to_bgsave_are_sorted_by_their_first_word)
+{
+    static const struct {
+        const char *reply;
+        int result;
+        enum redis_bgsave_answer want;
+    } rows[] = {
+        {"+Background saving started\r\n", 0, REDIS_BGSAVE_ACCEPTED},
+        {"+Background saving scheduled\r\n", 0, REDIS_BGSAVE_ACCEPTED},
+        {"-ERR Background save already in progress\r\n", 0, REDIS_BGSAVE_BUSY},
+        {"-ERR Another child process is active (AOF?): can't BGSAVE right now.\r\n", 0,
+         REDIS_BGSAVE_BUSY},
+        {"-ERR\r\n", 0, REDIS_BGSAVE_FORK_FAILED},
+        {"-ERR \r\n", 0, REDIS_BGSAVE_FORK_FAILED},
+        {"-ERR unknown command 'BGSAVE', with args beginning with: \r\n", -1, 0},
+        {"-NOPERM User x has no permissions to run the 'bgsave' command\r\n", -1, 0},
+        {"-NOAUTH Authentication required.\r\n", -1, 0},
+        {"-LOADING Redis is loading the dataset in memory\r\n", -1, 0},
+        {"-MISCONF x\r\n", -1, 0},
+        {"-MASTERDOWN x\r\n", -1, 0},
+        {"-BUSY x\r\n", -1, 0},
+        {":1\r\n", -1, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO,
+            {.expect = "BGSAVE", .reply = rows[i].reply},
+            {.expect = "INFO", .bulk = "run_id:x\r\n"},
+            {.expect = "INFO", .bulk = "next"},
+            END,
+        };
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        enum redis_bgsave_answer answer = REDIS_BGSAVE_BUSY;
+        auto_buf struct buf reply;
+        auto_buf struct buf info;
+        struct err err = {0};
+
+        buf_init(&reply, REDIS_INFO_MAX);
+        buf_init(&info, REDIS_INFO_MAX);
+        ck_assert_msg(redis_bgsave(redis, &answer, &reply, &info, &err) == rows[i].result, "%s",
+                      rows[i].reply);
+        if (rows[i].result == 0) {
+            ck_assert_msg(answer == rows[i].want, "%s", rows[i].reply);
+            ck_assert_str_eq(buf_text(&info), "run_id:x\r\n");
+            ck_assert_msg(strncmp(rows[i].reply + 1, buf_text(&reply), reply.len) == 0, "%s",
+                          buf_text(&reply));
+        } else {
+            ck_assert_int_eq(err.kind, ERR_SERVER);
+            check_says(&err, "BGSAVE");
+        }
+        /* both answers were taken: the next one is not mistaken for them */
+        buf_clear(&info);
+        ck_assert_int_eq(redis_info(redis, NULL, &info, &err), 0);
+        ck_assert_str_eq(buf_text(&info), "next");
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
+START_TEST(an_unreachable_server_is_explained)
+{
+    char *dir = tmpdir_new();
+    auto_free char *url = xasprintf("unix://%s/none", dir);
+    struct err err;
+
+    refuse(url, NULL, &err);
+    check_says(&err, "HINT: there is no such socket");
+    refuse("redis://127.0.0.1:1", NULL, &err);
+    check_says(&err, "redis://127.0.0.1:1");
+    check_says(&err, "HINT: nothing listens there");
+    refuse("redis://no.such.host.invalid", NULL, &err);
+    tmpdir_remove(dir);
+}
+END_TEST
+
+START_TEST(a_bad_url_is_a_configuration_error)
+{
+    const struct redis_options options = {.url = "http://x"};
+    struct redis *redis = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_CONFIG);
+}
+END_TEST
+
+START_TEST(a_silent_server_times_out)
+{
+    const struct redis_peer_step steps[] = {{.expect = "CLIENT", .reply = ""}, END};
+    struct redis_peer *peer = redis_peer_start(steps, NULL);
+    const struct redis_options options = {.url = redis_peer_url(peer), .timeout_ms = 50};
+    struct redis *redis = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), -1);
+    check_says(&err, "no answer within 1 s");
+    redis_peer_stop(peer);
+}
+END_TEST
+
+/* ---- the real server ---- */
+
+static void check_works(const struct redis_options *options)
+{
+    auto_redis struct redis *redis = NULL;
+    auto_buf struct buf text;
+    auto_redis_info struct redis_server_info info = {0};
+    struct err err = {0};
+
+    buf_init(&text, REDIS_INFO_MAX);
+    ck_assert_msg(redis_connect(options, &redis, &err) == 0, "%s", err.msg);
+    ck_assert_msg(redis_info(redis, "server", &text, &err) == 0, "%s", err.msg);
+    redis_info_parse(buf_text(&text), text.len, &info);
+    ck_assert_uint_eq(strlen(info.run_id), 40);
+}
+
+START_TEST(a_real_server_answers_on_socket_and_port)
+{
+    const struct redis_server_options with_tcp = {.with_tcp = 1};
+    struct redis_server server;
+    enum redis_config_answer answer;
+    char *value = NULL;
+    struct err err = {0};
+
+    redis_server_start(&server, &with_tcp);
+    check_works(&(struct redis_options){.url = server.url});
+    check_works(&(struct redis_options){.url = server.tcp_url});
+
+    struct redis *redis = connect_to(server.tcp_url);
+    auto_free char *clients = redis_server_ask(&server, "CLIENT LIST");
+    ck_assert_ptr_nonnull(strstr(clients, "name=redkeep"));
+    ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_VALUE);
+    ck_assert_str_eq(value, server.dir);
+    free(value);
+    ck_assert_int_eq(redis_config_get(redis, "no-such", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_UNKNOWN);
+    redis_free(redis);
+    redis_server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_wrong_password_is_explained)
+{
+    static const char *const args[] = {"--requirepass", "right", NULL};
+    const struct redis_server_options options = {.password = "right", .args = args};
+    auto_secret struct secret wrong = {0};
+    auto_secret struct secret right = {0};
+    struct redis_server server;
+    struct err err;
+
+    secret_set(&wrong, "wrong", 5);
+    secret_set(&right, "right", 5);
+    redis_server_start(&server, &options);
+    refuse(server.url, NULL, &err);
+    check_says(&err, "NOAUTH");
+    check_says(&err, "redis-password");
+    refuse(server.url, &wrong, &err);
+    check_says(&err, "WRONGPASS");
+    ck_assert_ptr_null(strstr(err.msg, "\"wrong"));
+    check_works(&(struct redis_options){.url = server.url, .password = &right});
+    redis_server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_minimal_acl_user_is_enough)
+{
+    struct redis_server server;
+    auto_secret struct secret user = {0};
+    auto_secret struct secret password = {0};
+    enum redis_config_answer answer;
+    enum redis_bgsave_answer saving;
+    char *value = NULL;
+    auto_buf struct buf reply;
+    auto_buf struct buf info;
+    struct err err = {0};
+
+    secret_set(&user, "sidecar", 7);
+    secret_set(&password, "SECRET", 6);
+    redis_server_start(&server, NULL);
+    redis_server_do(&server, "ACL SETUSER sidecar reset on >SECRET resetkeys resetchannels -@all "
+                             "+ping +info +bgsave +lastsave +config|get +time +role "
+                             "+client|setname +bgrewriteaof");
+    const struct redis_options options = {
+        .url = server.url, .username = &user, .password = &password};
+    check_works(&options);
+
+    struct redis *redis = NULL;
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), 0);
+    ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_VALUE);
+    free(value);
+    buf_init(&reply, REDIS_INFO_MAX);
+    buf_init(&info, REDIS_INFO_MAX);
+    ck_assert_msg(redis_bgsave(redis, &saving, &reply, &info, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(saving, REDIS_BGSAVE_ACCEPTED);
+    ck_assert_ptr_nonnull(strstr(buf_text(&info), "rdb_bgsave_in_progress:1\r\n"));
+
+    redis_server_do(&server, "ACL SETUSER sidecar -config|get -bgsave");
+    ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_FORBIDDEN);
+    ck_assert_int_eq(redis_bgsave(redis, &saving, &reply, &info, &err), -1);
+    check_says(&err, "NOPERM");
+    check_says(&err, "+bgsave");
+    redis_free(redis);
+    redis_server_stop(&server);
+}
+END_TEST
+
+START_TEST(renamed_commands_are_used_by_their_new_names)
+{
+    static const char *const args[] = {"--rename-command", "CONFIG", "GETIT", "--rename-command",
+                                       "BGSAVE",           "SAVEIT", NULL};
+    const struct redis_server_options with_args = {.args = args};
+    struct redis_server server;
+    enum redis_config_answer answer;
+    enum redis_bgsave_answer saving;
+    char *value = NULL;
+    auto_buf struct buf reply;
+    auto_buf struct buf info;
+    struct err err = {0};
+
+    buf_init(&reply, REDIS_INFO_MAX);
+    buf_init(&info, REDIS_INFO_MAX);
+    redis_server_start(&server, &with_args);
+    struct redis *redis = connect_to(server.url);
+    ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_FORBIDDEN);
+    ck_assert_int_eq(redis_bgsave(redis, &saving, &reply, &info, &err), -1);
+    check_says(&err, "renamed");
+    redis_free(redis);
+
+    const struct redis_options options = {
+        .url = server.url, .bgsave_command = "SAVEIT", .config_command = "GETIT"};
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), 0);
+    ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_VALUE);
+    free(value);
+    ck_assert_int_eq(redis_bgsave(redis, &saving, &reply, &info, &err), 0);
+    ck_assert_int_eq(saving, REDIS_BGSAVE_ACCEPTED);
+    redis_free(redis);
+    redis_server_stop(&server);
+}
+END_TEST
+
+START_TEST(too_many_clients_are_explained)
+{
+    static const char *const args[] = {"--maxclients", "1", NULL};
+    const struct redis_server_options with_args = {.args = args};
+    struct redis_server server;
+    struct err err = {0};
+
+    redis_server_start(&server, &with_args);
+    struct redis *first = connect_to(server.url);
+    refuse(server.url, NULL, &err);
+    check_says(&err, "maxclients");
+    redis_free(first);
+    redis_server_stop(&server);
+}
+END_TEST
+
+START_TEST(no_descriptor_is_left_behind)
+{
+    struct redis_server server;
+    struct err err;
+
+    redis_server_start(&server, NULL);
+    redis_free(connect_to(server.url)); /* what libc opens once is open now */
+    unsigned before = fd_count();
+    redis_free(connect_to(server.url));
+    refuse("unix:///no/such/socket", NULL, &err);
+    refuse("redis://127.0.0.1:1", NULL, &err);
+    ck_assert_uint_eq(fd_count(), before);
+    redis_free(NULL);
+    redis_server_stop(&server);
+}
+END_TEST
+
+static TCase *scripted_case(void)
+{
+    TCase *tcase = tcase_create("scripted");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, errors_of_the_server_come_with_a_hint);
+    tcase_add_test(tcase, a_refused_name_does_not_matter);
+    tcase_add_test(tcase, a_server_that_will_not_talk_is_known_at_once);
+    tcase_add_test(tcase, user_and_password_come_from_the_url_or_the_settings);
+    tcase_add_test(tcase, the_password_never_comes_back_in_an_error);
+    tcase_add_test(tcase, answers_that_are_no_answers_are_errors);
+    tcase_add_test(tcase, an_answer_without_end_is_cut_off);
+    tcase_add_test(tcase, a_connection_that_broke_stays_broken);
+    tcase_add_test(tcase, config_get_tells_values_from_refusals);
+    tcase_add_test(tcase, config_get_fails_on_other_errors);
+    tcase_add_test(tcase, replies_to_bgsave_are_sorted_by_their_first_word);
+    tcase_add_test(tcase, an_unreachable_server_is_explained);
+    tcase_add_test(tcase, a_bad_url_is_a_configuration_error);
+    tcase_add_test(tcase, a_silent_server_times_out);
+    return tcase;
+}
+
+static TCase *real_case(void)
+{
+    TCase *tcase = tcase_create("real");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, a_real_server_answers_on_socket_and_port);
+    tcase_add_test(tcase, a_wrong_password_is_explained);
+    tcase_add_test(tcase, the_minimal_acl_user_is_enough);
+    tcase_add_test(tcase, renamed_commands_are_used_by_their_new_names);
+    tcase_add_test(tcase, too_many_clients_are_explained);
+    tcase_add_test(tcase, no_descriptor_is_left_behind);
+    return tcase;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("redis_conn");
+
+    suite_add_tcase(suite, scripted_case());
+    suite_add_tcase(suite, real_case());
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
