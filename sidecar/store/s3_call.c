@@ -453,5 +453,11 @@ int s3_call_run(struct s3 *s3, const struct s3_call_request *request, struct s3_
                 struct err *err)
 {
     *out = s3_call_new(s3, request);
-    return s3_call_wait(*out, err);
+    if (s3_call_wait(*out, err) != 0)
+        return -1;
+
+    int64_t took_ms = s3_call_get_elapsed_ms(*out);
+    if (s3->quickest_ms < 0 || took_ms < s3->quickest_ms)
+        s3->quickest_ms = took_ms;
+    return 0;
 }

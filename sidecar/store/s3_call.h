@@ -32,6 +32,7 @@ struct s3 {
     bool was_moved;          /* to the region that the server named: once is enough */
     bool is_opening;         /* a person waits: give up sooner */
     bool is_cleaning_up;     /* goes on although the process was asked to stop */
+    int64_t quickest_ms;     /* shortest answer to a small request so far; -1: none yet */
     unsigned stall_s;
     unsigned upload_parallel;
     uint64_t part_bytes;
@@ -96,7 +97,8 @@ int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err)
 int s3_remove(struct s3 *s3, const char *key, struct err *err);
 
 /* May one more transfer be under way, when all are and the owner has to wait? observed_ms: how long
- * they take. Memory stays small while the store is fast, and a slow one gets many connections. */
-bool s3_may_grow(unsigned count, unsigned max, int64_t observed_ms);
+ * they take. Memory stays small while the store is near, however busy this machine makes it look; a
+ * far or a slow one gets many connections. */
+bool s3_may_grow(const struct s3 *s3, unsigned count, unsigned max, int64_t observed_ms);
 
 #endif

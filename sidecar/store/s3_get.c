@@ -96,7 +96,7 @@ static int wait_for_first(struct get_source *get, struct err *err)
         int64_t elapsed_ms = s3_call_get_elapsed_ms(head);
 
         if (get->may_grow &&
-            s3_may_grow(get->window, get->window_max,
+            s3_may_grow(get->s3, get->window, get->window_max,
                         elapsed_ms > get->observed_ms ? elapsed_ms : get->observed_ms)) {
             get->window++;
             if (fetch_ahead(get, err) != 0)

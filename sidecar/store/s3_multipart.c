@@ -20,7 +20,7 @@
 
 enum {
     MAX_BUFFERS = 13, /* twelve under way, one being filled */
-    FIRST_BUFFERS = 3,
+    FIRST_BUFFERS = 2,
     MAX_BUFFER_BYTES = 80 * 1024 * 1024, /* of all together, where parts are large */
     MAX_PARTS = 10000,
     ETAG_SIZE = 128,
@@ -152,7 +152,8 @@ static int take_buffer(struct put_sink *put, struct err *err)
     if (reap(put, err) != 0)
         return -1;
     while ((part = find_free(put)) == NULL) {
-        if (put->may_grow && s3_may_grow(put->slot_count - 1, put->slot_max - 1, observe(put)))
+        if (put->may_grow &&
+            s3_may_grow(put->s3, put->slot_count - 1, put->slot_max - 1, observe(put)))
             put->slot_count++;
         else if (wait_any(put, LOOK_AGAIN_MS, err) != 0)
             return -1;

@@ -15,6 +15,8 @@ enum {
     FEW_TRANSFERS = 4,
     SLOW_MS = 80,
     NOT_QUICK_MS = 20,
+    NEAR_MS = 2,        /* it answers within a machine or a rack */
+    VERY_SLOW_MS = 400, /* no busy processor explains that */
     LIMITED_TRANSFERS = 2,
 };
 
@@ -28,8 +30,12 @@ static struct s3 *s3_of(struct store *store)
     return &((struct store_s3 *)store)->s3;
 }
 
-bool s3_may_grow(unsigned count, unsigned max, int64_t observed_ms)
+bool s3_may_grow(const struct s3 *s3, unsigned count, unsigned max, int64_t observed_ms)
 {
+    bool is_near = s3->quickest_ms >= 0 && s3->quickest_ms < NEAR_MS;
+
+    if (is_near)
+        return count < max && observed_ms > VERY_SLOW_MS;
     return count < max && observed_ms > (count < FEW_TRANSFERS ? NOT_QUICK_MS : SLOW_MS);
 }
 
@@ -340,6 +346,7 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
     s3->random_context = tuning->random_context;
     s3->stall_s = tuning->stall_s;
     s3->upload_parallel = options->upload_parallel;
+    s3->quickest_ms = -1;
     s3->part_bytes = options->part_bytes;
     if (s3_target_parse(&where, &s3->target, err) != 0 || connect_s3(s3, options, tuning, err) != 0)
         return -1;
