@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 
+#define NO_DIGIT 16
+
 struct sha256 {
     EVP_MD_CTX *context;
 };
@@ -78,23 +80,23 @@ void hex_encode(const uint8_t *data, size_t len, char *out)
     out[2 * len] = '\0';
 }
 
-/* -1 when c is no hex digit. */
-static int digit_value(char c)
+/* NO_DIGIT when c is no hex digit. */
+static unsigned digit_value(char c)
 {
     if (c >= '0' && c <= '9')
-        return c - '0';
+        return (unsigned)(c - '0');
     if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
+        return (unsigned)(c - 'a') + 10;
     if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+        return (unsigned)(c - 'A') + 10;
+    return NO_DIGIT;
 }
 
 int hex_decode(const char *text, uint8_t *out, size_t len, struct err *err)
 {
     /* checked whole before the first byte is written: out is untouched on failure */
     for (size_t i = 0; i < 2 * len; i++) {
-        if (digit_value(text[i]) < 0)
+        if (digit_value(text[i]) == NO_DIGIT)
             return err_set(err, ERR_CORRUPT, "\"%.64s\" is not %zu hex digits", text, 2 * len);
     }
     if (text[2 * len] != '\0')

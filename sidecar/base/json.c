@@ -314,7 +314,7 @@ int json_get_string(const struct json *object, const char *key, const char **out
 
 int json_get_u64(const struct json *object, const char *key, uint64_t *out, struct err *err)
 {
-    int64_t value;
+    int64_t value = 0;
 
     if (json_get_i64(object, key, &value, err))
         return -1;
