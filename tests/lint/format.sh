@@ -12,8 +12,15 @@ mapfile -t shells < <({
         2>/dev/null
     grep -r -l -m1 -E '^#!.*(bash|/sh)' tests entrypoint .ci 2>/dev/null
 } | sort -u)
-# SC2016: awk programs and markdown stand in single quotes
-shellcheck --severity=style --exclude=SC2016 "${shells[@]}" || bad=1
+# SC2016: awk programs and markdown stand in single quotes. In bats what is set and what is read stand
+# in different files (load) and every case is a shell of its own: SC2034, SC2154, SC2030, SC2031.
+for shell in "${shells[@]}"; do
+    case $shell in
+    *.bats | *.bash) exclude=SC2016,SC2034,SC2154,SC2030,SC2031 ;;
+    *) exclude=SC2016 ;;
+    esac
+    shellcheck --severity=style --exclude="$exclude" "$shell" || bad=1
+done
 
 mapfile -t texts < <(find sidecar tests .ci -type f \
     \( -name '*.[ch]' -o -name '*.sh' -o -name '*.bats' -o -name '*.mk' -o -path '.ci/*' \) | sort)
