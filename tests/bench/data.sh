@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes DIR/dump.rdb with a real redis-server (rdbcompression yes) out of USERS users of redisgen's
 # data set, about 1.04 kB each. What is there already is kept: the data is the same every time.
-# usage: data.sh REDISGEN USERS DIR
+# usage: data.sh REDISGEN USERS DIR     (absolute paths)
 set -eu
 
 redisgen=$1 users=$2 dir=$3
@@ -14,13 +14,15 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
+cd "$work"
+
+# relative, since the name of a socket may not be longer than 107 bytes
 cli() {
-    redis-cli -s "$work/redis.sock" "$@"
+    redis-cli -s redis.sock "$@"
 }
 
-# the name of the socket must be short, so the server starts where it is
-redis-server --port 0 --unixsocket "$work/redis.sock" --dir "$work" --save '' --appendonly no \
-    --rdbcompression yes --daemonize no --loglevel warning >"$work/log" 2>&1 &
+redis-server --port 0 --unixsocket redis.sock --save '' --appendonly no --rdbcompression yes \
+    --daemonize no --loglevel warning >"$work/log" 2>&1 &
 server=$!
 tries=0
 until cli ping >/dev/null 2>&1; do

@@ -42,9 +42,11 @@ def count_stored(sink):
 
 def crc(bench, report):
     speed = json.loads(bench.output(bench.tool("crc_bench"), bench.data["main"]))
-    print(f"  {speed['fast_mb_s']:.0f} MB/s, by tables {speed['table_mb_s']:.0f} MB/s")
-    report.at_least("CRC64 of an RDB in memory", "slice-by-8",
-                    speed["fast_mb_s"] / speed["table_mb_s"], 8)
+    print(f"  MB/s from RAM: {speed['ram']}, by tables {speed['ram_table']};"
+          f" from the cache: {speed['cache']}, by tables {speed['cache_table']}")
+    report.at_least("CRC64 of an RDB in memory", "slice-by-8", speed["ram"] / speed["ram_table"], 8)
+    report.note(f"CRC64 of a block just read: {speed['cache'] / speed['cache_table']:.1f} x"
+                " slice-by-8")
 
 
 def backup(bench, report):
@@ -62,8 +64,7 @@ def backup(bench, report):
 
     ours = named("redkeep, 2 workers", pack(bench, dump, env, "-w", "2"))
     one = named("redkeep, 1 worker", pack(bench, dump, env, "-w", "1"))
-    zstd = Contender("zstd -1 -T2 to /dev/null", ["zstd", "-q", "-1", "-T2", "-f", dump, "-o",
-                                                 "/dev/null"])
+    zstd = Contender("zstd -1 -T2 to /dev/null", shell(f"zstd -q -1 -T2 -c {dump} >/dev/null"))
     rcat = Contender("zstd -1 | rclone rcat",
                      shell(f"zstd -q -1 -c {dump} | rclone -q rcat sink:bench/dump.zst"))
     rclone = Contender("rclone copyto", ["rclone", "-q", "copyto", dump, "sink:bench/dump.rdb"])

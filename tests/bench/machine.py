@@ -53,10 +53,12 @@ class Contender:
     env: dict = None
     samples: list = field(default_factory=list)
 
+    def quiet(self):
+        return [sample for sample in self.samples if sample.others <= NOISY]
+
     def clean(self):
         """The runs that count: those on a quiet machine, or all when there was none."""
-        quiet = [sample for sample in self.samples if sample.others <= NOISY]
-        return quiet or self.samples
+        return self.quiet() or self.samples
 
     def median(self, what):
         return statistics.median(getattr(sample, what) for sample in self.clean())

@@ -42,8 +42,7 @@ class Report:
         width = max(len(contender.name) for contender in contenders)
         print(f"\n{title}\n{'':{width}}   wall s   CPU s  peak MB  stored MB  quiet runs")
         for contender in contenders:
-            count = sum(sample in contender.clean() for sample in contender.samples)
-            quiet = f"{count}/{len(contender.samples)}"
+            quiet = f"{len(contender.quiet())}/{len(contender.samples)}"
             print(f"{contender.name:{width}} {contender.median('wall_s'):8.2f}"
                   f" {contender.median('cpu_s'):7.2f} {contender.peak_mb():8.1f}"
                   f" {contender.median('stored_mb'):10.0f}  {quiet:>10}", flush=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -72,8 +73,9 @@ class Redis:
         os.makedirs(self.dir)
         if dump:  # a link: what the server saves later replaces the name, not the file
             os.link(dump, os.path.join(self.dir, "dump.rdb"))
-        self.socket = os.path.join(self.dir, "redis.sock")
-        self.port = port
+        # not in the directory: the name of a socket may not be longer than 107 bytes
+        self.socket_dir = tempfile.mkdtemp(prefix="redkeep-bench-", dir="/tmp")
+        self.socket = os.path.join(self.socket_dir, "redis.sock")
         with open(os.path.join(self.dir, "log"), "wb") as log:
             self.process = subprocess.Popen(
                 ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", self.dir,
@@ -103,3 +105,4 @@ class Redis:
         self.process.kill()
         self.process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.socket_dir, ignore_errors=True)
