@@ -24,6 +24,9 @@
 #define REFUSALS_MAX 5    /* of BGSAVE, while no child is to be seen */
 #define IDLE_POLLS_MAX 40 /* for a scheduled save to begin */
 #define LABEL_MAX 512
+/* The child takes its ctime from time(), which lags behind the clock of INFO by up to a tick of the
+ * kernel: at the turn of a second it still says the old one. */
+#define COARSE_CLOCK_USEC 20000
 
 /* What tells one dump file from another. */
 struct file_id {
@@ -37,8 +40,8 @@ struct file_id {
 struct save {
     struct redis *redis;
     const struct redis_save_options *options;
-    int64_t began_ms; /* monotonic */
-    int64_t asked_s;  /* the server's clock at the request */
+    int64_t began_ms;   /* monotonic */
+    int64_t asked_usec; /* the server's clock at the request */
     int64_t last_save_time_s;
     char run_id[48];
     struct file_id before;
@@ -116,12 +119,25 @@ static void report_progress(struct save *save, const struct redis_server_info *i
     save->options->on_progress(save->options->context, percent);
 }
 
+/* The dump that is there now is from before. */
+static int remember_file(struct save *save, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(save->options->data_dir_fd, save->options->dbfilename, &st, 0) == 0)
+        save->before = file_id_of(&st);
+    else if (errno == ENOENT)
+        save->before = (struct file_id){0};
+    else
+        return err_sys(err, ERR_FAILED, "%s: cannot be looked at", save->file_label);
+    return 0;
+}
+
 /* What the world is like before the request. */
 static int begin(struct save *save, struct err *err)
 {
     const struct redis_save_options *options = save->options;
     auto_redis_info struct redis_server_info info = {0};
-    struct stat st;
 
     (void)snprintf(save->file_label, sizeof(save->file_label), "%s/%s", options->data_dir,
                    options->dbfilename);
@@ -139,14 +155,8 @@ static int begin(struct save *save, struct err *err)
                        "%s: INFO tells no run_id or server_time_usec, so no save can be proven",
                        redis_label(save->redis));
     memcpy(save->run_id, info.run_id, sizeof(save->run_id));
-    save->asked_s = info.server_time_usec / 1000000;
-    save->last_save_time_s = info.rdb_last_save_time_s;
-
-    if (fstatat(options->data_dir_fd, options->dbfilename, &st, 0) == 0)
-        save->before = file_id_of(&st);
-    else if (errno != ENOENT)
-        return err_sys(err, ERR_FAILED, "%s: cannot be looked at", save->file_label);
-    return 0;
+    save->asked_usec = info.server_time_usec;
+    return remember_file(save, err);
 }
 
 /* Waits until no child runs; *waited when there was one. */
@@ -166,11 +176,11 @@ static int wait_idle(struct save *save, struct redis_server_info *out, bool *wai
 }
 
 /* INVARIANT (a backup is proven before it counts): 1 when the dump on the volume is another file
- * than before the request, and its header was written at or after it by the server's clock. 0 when
- * it is not. A file of unknown format cannot tell its time: for that, `trusted` says that the
- * server has just reported success. */
-static int take_file(const struct save *save, bool trusted, struct redis_saved *out,
-                     struct err *err)
+ * than before, and its child began at or after not_before_s by the server's clock. 0 when it is
+ * not. A file of unknown format cannot tell its time: it counts when `trusted`, that is when the
+ * server has just reported success for our own save. */
+static int take_file(const struct save *save, int64_t not_before_s, bool trusted,
+                     struct redis_saved *out, struct err *err)
 {
     auto_close int fd = -1;
     struct rdb_ends rdb = {0};
@@ -193,7 +203,7 @@ static int take_file(const struct save *save, bool trusted, struct redis_saved *
 
     if (rdb_probe_fd(fd, save->file_label, &rdb, err) < 0)
         return -1;
-    if (rdb.head.ctime_s < 0 ? !trusted : rdb.head.ctime_s < save->asked_s)
+    if (rdb.head.ctime_s < 0 ? !trusted : rdb.head.ctime_s < not_before_s)
         return 0;
     out->fd = take_fd(&fd);
     out->rdb = rdb;
@@ -337,7 +347,8 @@ static int save_once(struct save *save, int64_t saves_before, struct redis_saved
     out->attempts++;
     if (wait_done(save, saves_before, out, &info, err) < 0)
         return -1;
-    int taken = take_file(save, info.rdb_last_bgsave_ok == 1, out, err);
+    int64_t not_before_s = (save->asked_usec - COARSE_CLOCK_USEC) / 1000000;
+    int taken = take_file(save, not_before_s, info.rdb_last_bgsave_ok == 1, out, err);
     if (taken < 0)
         return -1;
     if (taken == 0)
@@ -358,39 +369,52 @@ static int save_once(struct save *save, int64_t saves_before, struct redis_saved
                    redis_label(save->redis), out->attempts);
 }
 
+/* What another's save left while we waited: 1 taken, 0 not. Whoever made it, a save that began
+ * after the request is as good as ours; but one of the same second may have begun before it. */
+static int take_of_others(const struct save *save, struct redis_server_info *info,
+                          struct redis_saved *out, struct err *err)
+{
+    int taken = take_file(save, save->asked_usec / 1000000 + 1, false, out, err);
+
+    if (taken != 1)
+        return taken;
+    redis_info_release(&out->at_fork);
+    out->at_fork = *info;
+    *info = (struct redis_server_info){0};
+    out->forked_ms = out->rdb.head.ctime_s * 1000;
+    out->cow_bytes = out->at_fork.rdb_last_cow_bytes;
+    out->is_exact = false;
+    return 1;
+}
+
+/* One round: waits for others, asks, follows. 1 saved, 0 another round makes sense. */
+static int try_to_save(struct save *save, int *refusals, struct redis_saved *out, struct err *err)
+{
+    auto_redis_info struct redis_server_info idle = {0};
+    bool waited = false;
+
+    if (wait_idle(save, &idle, &waited, err) < 0)
+        return -1;
+    int taken = waited ? take_of_others(save, &idle, out, err) : 0;
+    if (taken != 0)
+        return taken;
+    /* no child runs: the file that is there now is the last one that is too old */
+    if (remember_file(save, err) < 0)
+        return -1;
+    save->last_save_time_s = idle.rdb_last_save_time_s;
+    int accepted = ask_for_save(save, out, refusals, err);
+    return accepted == 1 ? save_once(save, idle.rdb_saves, out, err) : accepted;
+}
+
 static int save_until_proven(struct save *save, struct redis_saved *out, struct err *err)
 {
     int refusals = 0;
 
     for (;;) {
-        auto_redis_info struct redis_server_info idle = {0};
-        bool waited = false;
+        int saved = try_to_save(save, &refusals, out, err);
 
-        if (wait_idle(save, &idle, &waited, err) < 0)
-            return -1;
-        if (waited) {
-            /* whoever made it, a save that began after the request is as good as ours */
-            int taken = take_file(save, idle.rdb_last_bgsave_ok == 1, out, err);
-            if (taken < 0)
-                return -1;
-            if (taken == 1) {
-                redis_info_release(&out->at_fork);
-                out->at_fork = idle;
-                idle = (struct redis_server_info){0};
-                out->forked_ms = out->rdb.head.ctime_s * 1000;
-                out->cow_bytes = out->at_fork.rdb_last_cow_bytes;
-                out->is_exact = false;
-                return 0;
-            }
-        }
-        int asked = ask_for_save(save, out, &refusals, err);
-        if (asked < 0)
-            return -1;
-        int saved = asked == 1 ? save_once(save, idle.rdb_saves, out, err) : 0;
-        if (saved < 0)
-            return -1;
-        if (saved == 1)
-            return 0;
+        if (saved != 0)
+            return saved == 1 ? 0 : -1;
         if (pause_poll(save, err) < 0)
             return -1;
     }
