@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 const char *const manifest_kind_words[MANIFEST_KIND_COUNT] = {
     [MANIFEST_RDB] = "rdb",           [MANIFEST_AOF_BASE] = "aof-base",
@@ -71,6 +72,21 @@ bool manifest_has_kind(const struct manifest *manifest, enum manifest_kind kind)
         if (manifest->files[i].kind == kind)
             return true;
     return false;
+}
+
+bool manifest_can_hold(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len;) {
+        uint32_t character = 0;
+        size_t bytes = text_utf8_next(text + i, len - i, &character);
+
+        if (bytes == 0 || character < 0x20 || character == 0x7f)
+            return false;
+        i += bytes;
+    }
+    return true;
 }
 
 static void set_number_or_null(struct json *object, const char *key, int64_t value)

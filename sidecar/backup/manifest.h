@@ -21,7 +21,10 @@
 #define MANIFEST_FORMAT 1
 #define MANIFEST_BYTES_MAX ((size_t)4 << 20)
 #define MANIFEST_FILES_MAX 10000
-#define MANIFEST_PARTS_MAX 10000 /* S3's own limit */
+#define MANIFEST_PARTS_MAX 10000 /* S3's own limits */
+#define MANIFEST_PART_BYTES_MAX ((uint64_t)5 << 30)
+#define MANIFEST_DBS_MAX 65536
+#define MANIFEST_SUM_MAX ((uint64_t)1 << 53) /* of keys, of bytes: what JSON holds exactly */
 
 enum manifest_kind {
     MANIFEST_RDB,      /* the dump */
@@ -79,7 +82,7 @@ struct manifest { /* text may be NULL where it says "or NULL"; unknown numbers a
     char *appendfilename;
     char *appenddirname;
 
-    int64_t save_ms; /* timings; -1 where there was none */
+    int64_t save_ms; /* timings; -1 where there was none, and when parsed: for people alone */
     int64_t pack_ms;
 };
 
@@ -89,6 +92,9 @@ uint64_t manifest_keys(const struct manifest *manifest);
 uint64_t manifest_file_bytes(const struct manifest *manifest);
 const struct manifest_file *manifest_find(const struct manifest *manifest, const char *name);
 bool manifest_has_kind(const struct manifest *manifest, enum manifest_kind kind);
+
+/* Does a manifest give text back as it was: UTF-8 without control characters? Pure. */
+bool manifest_can_hold(const char *text);
 
 /* The whole text of backup.json, heap, NUL-terminated. */
 char *manifest_format(const struct manifest *manifest);

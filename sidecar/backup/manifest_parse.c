@@ -95,21 +95,26 @@ static int parse_server(const struct json *root, struct manifest *out, struct er
 static int parse_dbs(const struct json *root, struct manifest *out, struct err *err)
 {
     const struct json *dbs = NULL;
+    uint64_t keys = 0;
 
     out->has_keys = json_has(root, "databases");
     if (!out->has_keys)
         return 0;
     if (json_get(root, "databases", &dbs, err) != 0)
         return -1;
+    if (json_size(dbs) > MANIFEST_DBS_MAX)
+        return err_set(err, ERR_CORRUPT, "it lists more than %d databases", MANIFEST_DBS_MAX);
     out->dbs = xcalloc(json_size(dbs) + 1, sizeof(*out->dbs));
-    for (size_t i = 0; i < json_size(dbs); i++) {
-        struct manifest_db *db = &out->dbs[i];
-        const struct json *from = json_at(dbs, i);
+    for (const struct json *from = json_first(dbs); from != NULL; from = json_next(from)) {
+        struct manifest_db *db = &out->dbs[out->db_count];
 
         if (json_get_u64(from, "db", &db->db, err) != 0 ||
             json_get_u64(from, "keys", &db->keys, err) != 0 ||
             json_get_u64(from, "expires", &db->expires, err) != 0)
             return -1;
+        keys += db->keys; /* each is at most 2^53, as every number in JSON */
+        if (keys > MANIFEST_SUM_MAX)
+            return err_set(err, ERR_CORRUPT, "its numbers of keys cannot be");
         out->db_count++;
     }
     return 0;
@@ -131,7 +136,7 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
         json_get_string(from, "crc64", &crc, err) != 0 ||
         hex_decode(crc, bytes, sizeof(bytes), err) != 0)
         return -1;
-    if (!untar_name_is_safe(name) || manifest_find(out, name) != NULL)
+    if (!untar_name_is_safe(name) || !manifest_can_hold(name) || manifest_find(out, name) != NULL)
         return err_set(err, ERR_CORRUPT, "it names a file outside its place, or twice: '%.200s'",
                        name);
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -145,16 +150,33 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
 static int parse_files(const struct json *root, struct manifest *out, struct err *err)
 {
     const struct json *files = NULL;
+    uint64_t bytes = 0;
 
     if (json_get(root, "files", &files, err) != 0)
         return -1;
-    if (json_size(files) > MANIFEST_FILES_MAX)
-        return err_set(err, ERR_CORRUPT, "it lists more than %d files", MANIFEST_FILES_MAX);
-    out->files = xcalloc(json_size(files) + 1, sizeof(*out->files));
-    for (size_t i = 0; i < json_size(files); i++)
-        if (parse_file(json_at(files, i), out, err) != 0)
+    if (json_size(files) == 0 || json_size(files) > MANIFEST_FILES_MAX)
+        return err_set(err, ERR_CORRUPT, "it lists no file, or more than %d", MANIFEST_FILES_MAX);
+    out->files = xcalloc(json_size(files), sizeof(*out->files));
+    for (const struct json *from = json_first(files); from != NULL; from = json_next(from)) {
+        if (parse_file(from, out, err) != 0)
             return -1;
+        bytes += out->files[out->file_count - 1].size;
+        if (bytes > MANIFEST_SUM_MAX)
+            return err_set(err, ERR_CORRUPT, "its files are larger than can be");
+    }
     return 0;
+}
+
+/* Do the parts make up the object? Sizes are at most 2^53 here. */
+static bool parts_fit(const struct object_parts *parts, size_t count)
+{
+    uint64_t before_last = 0;
+
+    if (count == 0 || count > MANIFEST_PARTS_MAX || parts->part_bytes == 0 ||
+        parts->part_bytes > MANIFEST_PART_BYTES_MAX)
+        return false;
+    before_last = (count - 1) * parts->part_bytes;
+    return parts->size > before_last && parts->size - before_last <= parts->part_bytes;
 }
 
 static int parse_object(const struct json *root, struct manifest *out, struct err *err)
@@ -171,15 +193,14 @@ static int parse_object(const struct json *root, struct manifest *out, struct er
         return -1;
 
     size_t count = json_size(digests);
-    bool fits = count > 0 && count <= MANIFEST_PARTS_MAX && parts->part_bytes > 0 &&
-                parts->size > (count - 1) * parts->part_bytes &&
-                parts->size - (count - 1) * parts->part_bytes <= parts->part_bytes;
-    if (!fits || !untar_name_is_safe(out->object) || strchr(out->object, '/') != NULL)
+    if (!parts_fit(parts, count) || !untar_name_is_safe(out->object) ||
+        strchr(out->object, '/') != NULL)
         return err_set(err, ERR_CORRUPT, "its sizes and parts do not fit together");
     parts->sha256 = xcalloc(count, sizeof(*parts->sha256));
     parts->count = count;
-    for (size_t i = 0; i < count; i++) {
-        const char *hex = json_text(json_at(digests, i));
+    const struct json *from = json_first(digests);
+    for (size_t i = 0; i < count; i++, from = json_next(from)) {
+        const char *hex = json_text(from);
         if (hex_decode(hex != NULL ? hex : "", parts->sha256[i], SHA256_BYTES, err) != 0)
             return -1;
     }
@@ -198,7 +219,7 @@ static int parse_rdb(const struct json *root, struct manifest *out, struct err *
         return -1;
     if (json_has(root, "rdb_version") && json_get_i64(root, "rdb_version", &version, err) != 0)
         return -1;
-    if (version > INT32_MAX)
+    if (version < -1 || version > INT32_MAX)
         return err_set(err, ERR_CORRUPT, "its rdb_version cannot be");
     out->rdb_magic = (enum rdb_magic)magic_index;
     out->rdb_version = (int)version;
@@ -242,6 +263,8 @@ static int parse_format(const struct json *root, struct err *err)
 
     if (json_get_u64(root, "format", &format, err) != 0)
         return -1;
+    if (format == 0)
+        return err_set(err, ERR_CORRUPT, "it has format 0, which never was");
     if (format > MANIFEST_FORMAT)
         return err_set(err, ERR_TOO_NEW,
                        "it has format %llu, this redkeep reads up to %d. HINT: use the redkeep "
