@@ -4,8 +4,10 @@
 T ?=# one module: make unit T=s3_sign
 FUZZ_SECONDS ?= 60
 
-.PHONY: deps-build deps-test deps-lint deps-bench
-deps-%: ## installs the missing Debian packages: deps-build, deps-test, deps-lint, deps-bench
+DEPS := deps-build deps-test deps-lint deps-bench
+.PHONY: deps $(DEPS)
+deps: deps-build ## installs missing Debian packages; also deps-test, deps-lint, deps-bench
+$(DEPS): deps-%:
 	$(Q)tests/support/deps.sh $*
 
 # ---- unit tests ----
