@@ -57,7 +57,8 @@ int catalog_check_instance(const char *instance, struct err *err)
 {
     bool is_dots = strcmp(instance, ".") == 0 || strcmp(instance, "..") == 0;
 
-    if (*instance == '\0' || is_dots || strchr(instance, '/') != NULL || strlen(instance) > 200)
+    if (*instance == '\0' || is_dots || strchr(instance, '/') != NULL || strlen(instance) > 200 ||
+        !manifest_can_hold(instance))
         return err_set(err, ERR_CONFIG,
                        "instance '%.64s' cannot name a folder of the repository. HINT: give a "
                        "name without '/', such as the host's or the pod's",

@@ -1,0 +1,290 @@
+#include "backup/catalog.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "support/backup_maker.h"
+#include "support/fake_store.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define OLD "20261120T120000Z-000001"
+#define NEW "20261120T120000Z-00000a"
+
+static struct fake_store fake;
+
+static void begin(void)
+{
+    fake_store_init(&fake, 100);
+}
+
+static void end(void)
+{
+    fake_store_release(&fake);
+}
+
+static void put(const char *key)
+{
+    fake_store_set(&fake, key, "x", 1);
+}
+
+static void make(const char *instance, const char *id, void (*edit)(struct manifest *to))
+{
+    const struct made_file file = {"dump.rdb", MANIFEST_RDB, "abc", 3, 0};
+    const struct made_backup made = {
+        .id = id, .instance = instance, .files = &file, .count = 1, .edit = edit};
+
+    backup_make(&fake, &made);
+}
+
+START_TEST(backups_are_listed_oldest_first)
+{
+    static const char *const ids[] = {
+        "19991231T235959Z-ffffff", "20261120T115959Z-ffffff", OLD, NEW, "20261120T120001Z-000000",
+    };
+    auto_catalog struct catalog catalog = {0};
+    struct err err = {0};
+
+    for (size_t i = COUNT(ids); i-- > 0;)
+        make("me", ids[i], NULL);
+    ck_assert_int_eq(catalog_list(&fake.store, "me", &catalog, &err), 0);
+    ck_assert_uint_eq(catalog.count, COUNT(ids));
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ck_assert_str_eq(catalog.ids[i], ids[i]);
+    ck_assert_uint_eq(fake_store_asked(&fake, "list"), 1);
+    ck_assert_uint_eq(fake_store_asked(&fake, "get_small"), 0);
+}
+END_TEST
+
+START_TEST(what_is_no_backup_is_passed_over)
+{
+    static const char *const others[] = {
+        "me/backups/" OLD "/data.tar.zst", /* no manifest: an orphan */
+        "me/backups/" OLD "/backup.json.tmp",
+        "me/backups/" OLD "/x/backup.json",
+        "me/backups/" OLD,
+        "me/backups/backup.json",
+        "me/backups/20261120T120000Z-00000G/backup.json",
+        "me/backups/20261120T120000Z-00000A/backup.json",
+        "me/backups/20261120T120000Z-0000001/backup.json",
+        "me/backups/latest/backup.json",
+        "me/backup.json",
+        "me/log/" OLD "/backup.json",
+        "me2/backups/" OLD "/backup.json",
+        "m/backups/" OLD "/backup.json",
+        "backups/" OLD "/backup.json",
+    };
+    auto_catalog struct catalog catalog = {0};
+    struct err err = {0};
+
+    for (size_t i = 0; i < COUNT(others); i++)
+        put(others[i]);
+    ck_assert_int_eq(catalog_list(&fake.store, "me", &catalog, &err), 0);
+    ck_assert_uint_eq(catalog.count, 0);
+    make("me", NEW, NULL);
+    ck_assert_int_eq(catalog_list(&fake.store, "me", &catalog, &err), 0);
+    ck_assert_uint_eq(catalog.count, 1);
+    ck_assert_str_eq(catalog.ids[0], NEW);
+}
+END_TEST
+
+START_TEST(an_instance_may_be_called_backups)
+{
+    auto_catalog struct catalog catalog = {0};
+    struct err err = {0};
+
+    make("backups", OLD, NULL);
+    ck_assert_int_eq(catalog_list(&fake.store, "backups", &catalog, &err), 0);
+    ck_assert_uint_eq(catalog.count, 1);
+}
+END_TEST
+
+START_TEST(a_store_that_fails_is_not_an_empty_one)
+{
+    struct catalog catalog = {0};
+    struct manifest manifest = {0};
+    char *instances = NULL;
+    struct err err = {0};
+
+    make("me", OLD, NULL);
+    fake_store_arm(&fake, 1, FAKE_GONE);
+    ck_assert_int_eq(catalog_list(&fake.store, "me", &catalog, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_STORE);
+    ck_assert_int_eq(catalog_read(&fake.store, "me", OLD, &manifest, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_STORE);
+    ck_assert_int_eq(catalog_instances(&fake.store, &instances, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_STORE);
+    ck_assert_ptr_null(catalog.ids);
+    ck_assert_ptr_null(instances);
+}
+END_TEST
+
+START_TEST(a_manifest_is_read)
+{
+    auto_manifest struct manifest manifest = {0};
+    struct err err = {0};
+
+    make("me", OLD, NULL);
+    ck_assert_int_eq(catalog_read(&fake.store, "me", OLD, &manifest, &err), 0);
+    ck_assert_str_eq(manifest.id, OLD);
+    ck_assert_int_eq(catalog_read(&fake.store, "me", NEW, &manifest, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_NOT_FOUND);
+    ck_assert_int_eq(catalog_read(&fake.store, "you", OLD, &manifest, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_NOT_FOUND);
+}
+END_TEST
+
+static void other_id(struct manifest *to)
+{
+    free(to->id);
+    to->id = xstrdup(NEW);
+}
+
+static void other_instance(struct manifest *to)
+{
+    free(to->instance);
+    to->instance = xstrdup("you");
+}
+
+START_TEST(a_manifest_of_something_else_is_corrupt)
+{
+    struct manifest manifest = {0};
+    struct err err = {0};
+
+    make("me", OLD, _i == 0 ? other_id : other_instance);
+    ck_assert_int_eq(catalog_read(&fake.store, "me", OLD, &manifest, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_CORRUPT);
+    ck_assert_ptr_null(manifest.id);
+}
+END_TEST
+
+START_TEST(a_manifest_above_the_ceiling_is_corrupt)
+{
+    auto_free char *large = xcalloc(MANIFEST_BYTES_MAX + 1, 1);
+    struct manifest manifest = {0};
+    struct err err = {0};
+
+    fake_store_set(&fake, "me/backups/" OLD "/backup.json", large, MANIFEST_BYTES_MAX + 1);
+    ck_assert_int_eq(catalog_read(&fake.store, "me", OLD, &manifest, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(instances_are_named_up_to_ten)
+{
+    char *names = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(catalog_instances(&fake.store, &names, &err), 0);
+    ck_assert_ptr_null(names);
+    put("a-file");
+    ck_assert_int_eq(catalog_instances(&fake.store, &names, &err), 0);
+    ck_assert_ptr_null(names);
+    put("b/backups/x");
+    put("b/backups/y");
+    put("a/backups/x");
+    ck_assert_int_eq(catalog_instances(&fake.store, &names, &err), 0);
+    ck_assert_str_eq(names, "a, b");
+    free(names);
+    for (int i = 0; i < 12; i++) {
+        auto_free char *key = xasprintf("c%02d/x", i);
+        put(key);
+    }
+    ck_assert_int_eq(catalog_instances(&fake.store, &names, &err), 0);
+    ck_assert_str_eq(names, "a, b, c00, c01, c02, c03, c04, c05, c06, c07");
+    free(names);
+}
+END_TEST
+
+START_TEST(ids_have_one_form)
+{
+    static const struct {
+        const char *text;
+        bool is_id;
+    } rows[] = {
+        {"20261120T173000Z-4f3a9c", true},
+        {"00000000T000000Z-000000", true},
+        {"99999999T999999Z-ffffff", true},
+        {"", false},
+        {"latest", false},
+        {"20261120T173000Z-4f3a9", false},
+        {"20261120T173000Z-4f3a9cc", false},
+        {"20261120T173000Z-4f3a9C", false},
+        {"20261120T173000Z-4f3a9g", false},
+        {"20261120t173000Z-4f3a9c", false},
+        {"20261120T173000z-4f3a9c", false},
+        {"20261120T173000Z_4f3a9c", false},
+        {"2026112 T173000Z-4f3a9c", false},
+        {"2026-120T173000Z-4f3a9c", false},
+        {"20261120T173000Z-4f3a9\xe9", false},
+        {"../61120T173000Z-4f3a9c", false},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        ck_assert_msg(catalog_is_id(rows[i].text) == rows[i].is_id, "%s", rows[i].text);
+}
+END_TEST
+
+START_TEST(an_id_is_a_time_and_a_tail)
+{
+    char id[CATALOG_ID_SIZE];
+
+    catalog_make_id(INT64_C(1795176000999), 0xff00000a, id);
+    ck_assert_str_eq(id, "20261120T120000Z-00000a");
+    ck_assert(catalog_is_id(id));
+    catalog_make_id(0, 0xffffff, id);
+    ck_assert_str_eq(id, "19700101T000000Z-ffffff");
+}
+END_TEST
+
+START_TEST(an_instance_is_one_segment_of_a_key)
+{
+    static const struct {
+        const char *name;
+        bool is_good;
+    } rows[] = {
+        {"redis-0", true}, {"a b", true}, {"...", true},   {"b\xc3\xa4r", true},
+        {"-", true},       {"", false},   {".", false},    {"..", false},
+        {"a/b", false},    {"/", false},  {"a\nb", false}, {"\xff", false},
+    };
+    struct err err = {0};
+    char longest[202];
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int rc = catalog_check_instance(rows[i].name, &err);
+        ck_assert_msg((rc == 0) == rows[i].is_good, "%s", rows[i].name);
+        ck_assert(rc == 0 || err.kind == ERR_CONFIG);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[201] = '\0';
+    ck_assert_int_eq(catalog_check_instance(longest, &err), -1);
+    longest[200] = '\0';
+    ck_assert_int_eq(catalog_check_instance(longest, &err), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("catalog");
+    TCase *tcase = tcase_create("catalog");
+    SRunner *runner = srunner_create(suite);
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, backups_are_listed_oldest_first);
+    tcase_add_test(tcase, what_is_no_backup_is_passed_over);
+    tcase_add_test(tcase, an_instance_may_be_called_backups);
+    tcase_add_test(tcase, a_store_that_fails_is_not_an_empty_one);
+    tcase_add_test(tcase, a_manifest_is_read);
+    tcase_add_loop_test(tcase, a_manifest_of_something_else_is_corrupt, 0, 2);
+    tcase_add_test(tcase, a_manifest_above_the_ceiling_is_corrupt);
+    tcase_add_test(tcase, instances_are_named_up_to_ten);
+    tcase_add_test(tcase, ids_have_one_form);
+    tcase_add_test(tcase, an_id_is_a_time_and_a_tail);
+    tcase_add_test(tcase, an_instance_is_one_segment_of_a_key);
+
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
