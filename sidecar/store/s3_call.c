@@ -252,6 +252,17 @@ static void check_range(struct s3_call *call, struct s3_answer *answer)
                    answer->status, answer->into_len, answer->content_range);
 }
 
+/* A HEAD is asked for the size; an answer without it was cut off. */
+static void check_size(struct s3_answer *answer)
+{
+    static const char why[] = "the answer does not say the object's size";
+
+    if (answer->fault != HTTP_ANSWERED || answer->status != 200 || answer->content_length >= 0)
+        return;
+    answer->fault = HTTP_BROKEN;
+    s3_answer_copy_text(answer->detail, sizeof(answer->detail), why, strlen(why));
+}
+
 /* S3 begins to answer a long POST with 200 and may find out later that it failed. */
 static void read_error_document(struct s3_call *call, struct s3_answer *answer)
 {
@@ -356,6 +367,8 @@ static void judge_attempt(struct s3_call *call)
     if (call->request.into != NULL && call->answer.fault == HTTP_ANSWERED &&
         (call->answer.status == 200 || call->answer.status == 206))
         check_range(call, &call->answer);
+    if (strcmp(call->request.method, "HEAD") == 0)
+        check_size(&call->answer);
 
     outcome = outcome_of(call);
     if (outcome.fault == HTTP_TIMEOUT || outcome.fault == HTTP_BROKEN || outcome.status >= 500 ||

@@ -24,8 +24,7 @@
 enum {
     UPLOAD_BUFFER_BYTES = 256 * 1024,
     DOWNLOAD_BUFFER_BYTES = 128 * 1024,
-    MAX_IDLE_HANDLES = 16,
-    MAX_CONNECTIONS = 16,
+    MAX_IDLE = 16, /* handles and connections */
     ANSWER_HEADERS_MAX = 64 * 1024,
     STALL_BYTES_PER_SECOND = 256,
     LOOK_AROUND_MS = 60 * 1000,
@@ -58,7 +57,7 @@ struct s3_http {
     struct s3_http_transfer *cancel; /* the one that the owner waits to be rid of */
     uint64_t settled;
     bool stop;
-    CURL *idle[MAX_IDLE_HANDLES];
+    CURL *idle[MAX_IDLE];
     size_t idle_count;
 };
 
@@ -174,7 +173,7 @@ static void settle(struct s3_http *http, struct s3_http_transfer *transfer)
 {
     curl_easy_reset(transfer->easy);
     (void)pthread_mutex_lock(&http->lock);
-    if (http->idle_count < MAX_IDLE_HANDLES) {
+    if (http->idle_count < MAX_IDLE) {
         http->idle[http->idle_count++] = transfer->easy;
         transfer->easy = NULL;
     }
@@ -306,7 +305,7 @@ int s3_http_new(const struct s3_http_options *options, struct s3_http **out, str
         release_engine(http);
         return err_set(err, ERR_FAILED, "start libcurl: no multi handle");
     }
-    (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE);
 
     rc = start_engine(http);
     if (rc != 0) {
@@ -335,8 +334,8 @@ void s3_http_free(struct s3_http *http)
 static void set_network_options(const struct s3_http *http, CURL *easy,
                                 const struct s3_http_request *request)
 {
-    unsigned connect_ms = request->connect_timeout_ms != 0 ? request->connect_timeout_ms
-                                                           : http->options.connect_timeout_ms;
+    unsigned own_ms = request->connect_timeout_ms;
+    unsigned connect_ms = own_ms != 0 ? own_ms : http->options.connect_timeout_ms;
     curl_off_t rate = (curl_off_t)http->options.bytes_per_second;
 
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -369,6 +368,9 @@ static void set_method(struct s3_http_transfer *transfer, CURL *easy)
         (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_len);
     } else if (strcmp(request->method, "POST") == 0) {
+        /* libcurl silently sends a request again when a kept-alive connection dies on it; what must
+         * not be done twice unnoticed opens a connection, which others then use */
+        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
     } else {
@@ -419,9 +421,7 @@ struct s3_http_transfer *s3_http_submit(struct s3_http *http, const struct s3_ht
     if (http->idle_count > 0)
         transfer->easy = http->idle[--http->idle_count];
     (void)pthread_mutex_unlock(&http->lock);
-    if (transfer->easy == NULL)
-        transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL)
+    if (transfer->easy == NULL && (transfer->easy = curl_easy_init()) == NULL)
         abort(); /* out of memory */
     set_request(transfer);
 

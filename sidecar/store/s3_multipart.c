@@ -339,7 +339,8 @@ static int complete(struct put_sink *put, struct err *err)
         return check_stored_size(put, err);
     }
 
-    put->may_be_stored = s3_call_is_ambiguous(call);
+    put->may_be_stored =
+        s3_call_is_ambiguous(call) || strcmp(s3_call_get_code(call), "NoSuchUpload") == 0;
     if (!put->may_be_stored)
         return -1;
     return check_stored_size(put, &ignored);

@@ -169,13 +169,16 @@ int store_dir_list(struct store *store, const char *prefix, char delimiter, stor
     size_t len = strlen(prefix);
     auto_free char *path = xstrndup(prefix, len > 0 ? len - 1 : 0);
     auto_close int fd = -1;
+    struct stat root;
 
     if (len > 0 && store_check_key(path, err) != 0)
         return -1;
     fd = store_dir_open_below(dir, path, strlen(path), false);
-    if (fd < 0) {
+    if (fd < 0 || fstat(dir->root_fd, &root) != 0 || root.st_nlink == 0) {
         struct err why;
 
+        if (fd >= 0)
+            errno = ENOENT; /* a root that was removed can still be read, and is empty */
         (void)store_dir_fail(dir, "list", path, &why);
         if (why.kind == ERR_NOT_FOUND)
             return 0;

@@ -3,6 +3,7 @@
  */
 #include "support/s3_peer_bucket.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,22 @@ static void fail(struct peer_answer *out, int status, const char *code)
                      code);
 }
 
+static void decode(char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *to = text;
+
+    for (const char *from = text; *from != '\0'; from++) {
+        bool coded = *from == '%' && from[1] != '\0' && from[2] != '\0';
+
+        *to++ = coded ? (char)((strchr(digits, from[1]) - digits) * 16 +
+                               (strchr(digits, from[2]) - digits))
+                      : *from;
+        from += coded ? 2 : 0;
+    }
+    *to = '\0';
+}
+
 /* The value of a query parameter, to be freed; NULL = not there. */
 static char *find_param(const char *query, const char *name)
 {
@@ -93,8 +110,12 @@ static char *find_param(const char *query, const char *name)
     for (const char *at = query; *at != '\0'; at += *at == '&' ? 1 : 0) {
         size_t pair = strcspn(at, "&");
 
-        if (strncmp(at, name, len) == 0 && (at[len] == '=' || at[len] == '&' || at[len] == '\0'))
-            return at[len] == '=' ? xstrndup(at + len + 1, pair - len - 1) : xstrdup("");
+        if (strncmp(at, name, len) == 0 && (at[len] == '=' || at[len] == '&' || at[len] == '\0')) {
+            char *value = at[len] == '=' ? xstrndup(at + len + 1, pair - len - 1) : xstrdup("");
+
+            decode(value);
+            return value;
+        }
         at += pair;
     }
     return NULL;
