@@ -1,8 +1,8 @@
 /*
  * The AOF of a first empty start is recognised by its content, never by its size alone: sequence
- * number 1, a base whose RDB holds neither key nor function (or an empty RESP base), and incrs of 0
- * bytes. A server that was emptied on purpose and rewrote its AOF has a higher number: that is
- * data.
+ * number 1, a base whose RDB holds neither key nor function nor module data (or an empty RESP
+ * base), and incrs of 0 bytes. A server that was emptied on purpose and rewrote its AOF has a
+ * higher number: that is data.
  */
 #include "backup/volume.h"
 
@@ -18,6 +18,8 @@
 #include "base/parse.h"
 #include "redis/aof_manifest.h"
 #include "redis/rdb_probe.h"
+
+#define ENTRY_SHOWN 200
 
 static void cleanup_dir(DIR **dir)
 {
@@ -54,7 +56,7 @@ static bool is_empty_aof_file(int aof_fd, const struct aof_file *file)
     if (st.st_size == 0)
         return true;
     return file->type == AOF_BASE && rdb_probe_fd(fd, file->name, &rdb, &ignored) == 0 &&
-           rdb_is_empty(&rdb.head) && !rdb.head.has_functions;
+           rdb_is_empty(&rdb.head) && !rdb.head.has_functions && !rdb.head.has_module_aux;
 }
 
 static bool is_listed(const struct aof_manifest *manifest, const char *name)
@@ -82,14 +84,31 @@ static bool is_first_start(int aof_fd, const char *manifest_name, DIR *dir)
         if (!is_empty_aof_file(aof_fd, &manifest.files[i]))
             return false;
     rewinddir(dir);
-    while ((entry = readdir(dir)) != NULL) {
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
         bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
                      strcmp(entry->d_name, manifest_name) == 0 ||
                      is_listed(&manifest, entry->d_name);
         if (!known)
             return false;
     }
-    return true;
+    return errno == 0; /* what cannot be listed may hold anything */
+}
+
+/* The first entry of a directory, "" when it is empty. */
+static int first_entry(DIR *dir, char out[ENTRY_SHOWN], const char *label, struct err *err)
+{
+    const struct dirent *entry;
+
+    out[0] = '\0';
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        (void)snprintf(out, ENTRY_SHOWN, "%.190s", entry->d_name);
+        return 0;
+    }
+    if (errno != 0) /* a listing cut short must not pass for an empty directory */
+        return err_sys(err, ERR_FAILED, "list %s", label);
+    return 0;
 }
 
 static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_names *names,
@@ -97,8 +116,7 @@ static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_
 {
     auto_close int aof_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_free char *manifest_name = xasprintf("%s.manifest", names->appendfilename);
-    const struct dirent *entry;
-    char first[200] = "";
+    char first[ENTRY_SHOWN];
 
     if (aof_fd < 0)
         return err_sys(err, ERR_FAILED, "look into %s", name);
@@ -107,12 +125,28 @@ static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_
     if (dir == NULL)
         return err_sys(err, ERR_FAILED, "look into %s", name);
 
-    while (*first == '\0' && (entry = readdir(dir)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            (void)snprintf(first, sizeof(first), "%.190s", entry->d_name);
+    if (first_entry(dir, first, name, err) != 0)
+        return -1;
     *out_holds = *first != '\0' && !is_first_start(aof_fd, manifest_name, dir);
     if (*out_holds)
         (void)snprintf(what, VOLUME_WHAT_MAX, "%.150s/ with %s in it", name, first);
+    return 0;
+}
+
+/* What stands where the append-only directory belongs. A link to a directory is one; a file, or a
+ * link to nowhere, is somebody's. */
+static int aof_place_holds_data(int dir_fd, const char *name, const struct volume_names *names,
+                                bool *out_holds, char what[VOLUME_WHAT_MAX], struct err *err)
+{
+    struct stat st;
+
+    bool is_there = fstatat(dir_fd, name, &st, 0) == 0;
+    if (!is_there && errno != ENOENT && errno != ELOOP)
+        return err_sys(err, ERR_FAILED, "look at %s", name);
+    if (is_there && S_ISDIR(st.st_mode))
+        return aof_dir_holds_data(dir_fd, name, names, out_holds, what, err);
+    *out_holds = true;
+    (void)snprintf(what, VOLUME_WHAT_MAX, "%.200s, which is no directory", name);
     return 0;
 }
 
@@ -130,11 +164,15 @@ int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_n
             return 0;
         return err_sys(err, ERR_FAILED, "look at %s", entry);
     }
-    if (S_ISDIR(st.st_mode)) {
-        if (strcmp(entry, names->appenddirname) == 0)
-            return aof_dir_holds_data(dir_fd, entry, names, out_holds, what, err);
+    if (strcmp(entry, names->appenddirname) == 0)
+        return aof_place_holds_data(dir_fd, entry, names, out_holds, what, err);
+    if (S_ISDIR(st.st_mode) && strcmp(entry, names->dbfilename) == 0) {
+        *out_holds = true; /* it stands where the dump belongs */
+        (void)snprintf(what, VOLUME_WHAT_MAX, "%.200s, which is a directory", entry);
         return 0;
     }
+    if (S_ISDIR(st.st_mode))
+        return 0;
     /* A dump of 0 bytes loads nowhere, but somebody may want to know how it came about. */
     *out_holds = is_dump || (is_old_aof && st.st_size > 0);
     if (*out_holds)
