@@ -178,7 +178,7 @@ static void wait_until_loaded(struct redis_server *server)
         auto_free char *answer = redis_server_ask(server, "INFO persistence");
         int status = 0;
 
-        if (strstr(answer, "loading:0\r\n") != NULL && strstr(answer, "async_loading:0") != NULL)
+        if (strstr(answer, "\r\nloading:0\r\nasync_loading:0\r\n") != NULL)
             return;
         if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
             server->pid = 0;

@@ -181,7 +181,7 @@ START_TEST(a_flush_during_the_save_ends_with_what_is_there_now)
         struct err err;
 
         start(&fixture, i == 0 ? NULL : save_points);
-        slow_saves(&fixture, 2000, 1000);
+        slow_saves(&fixture, 2000, 10000);
         fixture.meddle = flush_all;
         ck_assert_msg(save(&fixture, &saved, &err) == 0, "%s", err.msg);
         ck_assert_int_eq(saved.attempts, 2);
@@ -194,13 +194,18 @@ START_TEST(a_flush_during_the_save_ends_with_what_is_there_now)
 }
 END_TEST
 
-static void kill_child(struct fixture *fixture)
+static pid_t wait_for_child(const struct fixture *fixture)
 {
     pid_t child = 0;
 
     while (child == 0) /* forked, but without its file yet; the test's own timeout ends this */
         child = redis_server_save_child(&fixture->server);
-    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    return child;
+}
+
+static void kill_child(struct fixture *fixture)
+{
+    ck_assert_int_eq(kill(wait_for_child(fixture), SIGKILL), 0);
 }
 
 START_TEST(a_child_killed_during_the_save_is_an_error)
@@ -210,8 +215,7 @@ START_TEST(a_child_killed_during_the_save_is_an_error)
     struct err err;
 
     start(&fixture, NULL);
-    slow_saves(&fixture, 2000, 1000);
-    redis_server_do(&fixture.server, "CONFIG SET rdb-key-save-delay 100000");
+    slow_saves(&fixture, 2000, 10000);
     fixture.meddle = kill_child;
     ck_assert_int_eq(save(&fixture, &saved, &err), -1);
     ck_assert_int_eq(err.kind, ERR_SERVER);
@@ -222,7 +226,10 @@ END_TEST
 
 static void kill_server(struct fixture *fixture)
 {
+    pid_t child = wait_for_child(fixture);
+
     ck_assert_int_eq(kill(fixture->server.pid, SIGKILL), 0);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
 }
 
 START_TEST(a_server_killed_during_the_save_is_an_error)
