@@ -90,7 +90,7 @@ static const struct row rows[] = {
            "ctime\x09"
            "100000000\xfa\x08used-mem\xc0\xff"
            "\xfa\x0brepl-offset\xc1\x01\x80\xff"),
-     "redis10 redis: 100000000 -1 - -32767 -1 -1 a 61:255 -1:-1:-1"},
+     "redis10 redis: 100000000 -1 - -32767 -1 -1 a 63:255 -1:-1:-1"},
     {"compressed and overlong values are skipped",
      BYTES("REDIS0010\xfa\x07repl-id\xc3\x03\x28xyz\xfa\x09redis-ver\x20"
            "12345678901234567890123456789012\xff"),

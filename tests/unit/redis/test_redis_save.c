@@ -150,7 +150,9 @@ static void empty_file_appears(void *arg)
 
 static void opaque_save_appears(void *arg)
 {
-    write_bytes(arg, "\x28\xb5\x2f\xfd and so on, in a format of the future", 44);
+    static const char bytes[] = "\x28\xb5\x2f\xfd and so on, in a format of the future";
+
+    write_bytes(arg, bytes, sizeof(bytes));
 }
 
 static void directory_appears(void *arg)
