@@ -26,10 +26,11 @@ struct stage {
     int dir_fd;   /* of the data directory, borrowed */
     int stage_fd; /* of the staging directory */
     struct stage_owner owner;
+    char *aside; /* where what is replaced goes */
     bool committed;
 };
 
-static int is_there(int dir_fd, const char *name, bool *out, struct err *err)
+int stage_is_there(int dir_fd, const char *name, bool *out, struct err *err)
 {
     struct stat st;
 
@@ -39,17 +40,36 @@ static int is_there(int dir_fd, const char *name, bool *out, struct err *err)
     return 0;
 }
 
+bool stage_is_own_name(const char *path)
+{
+    static const char *const names[] = {STAGE_PARTIAL_NAME, STAGE_REPLACE_NAME, STAGE_READY_NAME,
+                                        STAGE_NOTE_NAME};
+    size_t len = strcspn(path, "/");
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && strncmp(path, names[i], len) == 0)
+            return true;
+    return false;
+}
+
 int stage_find(int dir_fd, enum stage_found *out, struct err *err)
 {
     bool partial = false;
     bool replace = false;
     bool ready = false;
 
-    if (is_there(dir_fd, STAGE_PARTIAL_NAME, &partial, err) != 0 ||
-        is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
-        is_there(dir_fd, STAGE_READY_NAME, &ready, err) != 0)
+    if (stage_is_there(dir_fd, STAGE_PARTIAL_NAME, &partial, err) != 0 ||
+        stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        stage_is_there(dir_fd, STAGE_READY_NAME, &ready, err) != 0)
         return -1;
     *out = replace || ready ? STAGE_COMMITTED : partial ? STAGE_PARTIAL : STAGE_NONE;
+    return 0;
+}
+
+int stage_discard(int dir_fd, struct err *err)
+{
+    if (fs_remove_tree(dir_fd, STAGE_PARTIAL_NAME, err) != 0)
+        return err_wrap(err, "throw away an unfinished restore");
     return 0;
 }
 
@@ -65,8 +85,8 @@ int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, s
 {
     auto_stage struct stage *stage = NULL;
 
-    if (fs_remove_tree(dir_fd, STAGE_PARTIAL_NAME, err) != 0)
-        return err_wrap(err, "throw away an unfinished restore");
+    if (stage_discard(dir_fd, err) != 0)
+        return -1;
     if (mkdirat(dir_fd, STAGE_PARTIAL_NAME, 0700) != 0)
         return err_sys(err, ERR_FAILED, "create %s in the data directory", STAGE_PARTIAL_NAME);
 
@@ -74,6 +94,7 @@ int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, s
     stage->dir_fd = dir_fd;
     stage->stage_fd = -1;
     stage->owner = *owner;
+    stage->aside = stage_aside_name();
     if (fs_open_dir(dir_fd, STAGE_PARTIAL_NAME, &stage->stage_fd, err) != 0 ||
         give(stage, stage->stage_fd, "what is restored", err) != 0)
         return -1;
@@ -90,6 +111,7 @@ void stage_free(struct stage *stage)
     cleanup_close(&stage->stage_fd);
     if (!stage->committed) /* what cannot be removed now, the next run throws away */
         (void)fs_remove_tree(stage->dir_fd, STAGE_PARTIAL_NAME, &ignored);
+    free(stage->aside);
     free(stage);
 }
 
@@ -97,8 +119,11 @@ int stage_add_dir(struct stage *stage, const char *name, mode_t mode, struct err
 {
     auto_close int fd = -1;
 
-    if (mkdirat(stage->stage_fd, name, 0700) != 0)
+    if (mkdirat(stage->stage_fd, name, 0700) != 0) {
+        if (errno == EEXIST)
+            return 0;
         return err_sys(err, ERR_FAILED, "create %s/%s", STAGE_PARTIAL_NAME, name);
+    }
     if (fs_open_dir(stage->stage_fd, name, &fd, err) != 0 || give(stage, fd, name, err) != 0)
         return -1;
     if (fchmod(fd, mode) != 0)
@@ -136,8 +161,8 @@ int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct si
 int stage_note(struct stage *stage, const char *id, const struct volume_names *names,
                struct err *err)
 {
-    auto_free char *text = xasprintf("%s\n%s\n%s\n%s\n", id, names->dbfilename,
-                                     names->appendfilename, names->appenddirname);
+    auto_free char *text = xasprintf("%s\n%s\n%s\n%s\n%s\n", id, names->dbfilename,
+                                     names->appendfilename, names->appenddirname, stage->aside);
 
     return stage_add_bytes(stage, STAGE_NOTE_NAME, 0600, text, err);
 }
@@ -194,7 +219,10 @@ int stage_commit(struct stage *stage, const struct volume_names *names, bool rep
     stage->committed = true;
     if (fs_fsync(stage->dir_fd, "the data directory", err) != 0)
         return -1;
-    return stage_switch(stage->dir_fd, names, out_aside, err);
+    if (stage_switch(stage->dir_fd, names, &stage->aside, err) != 0)
+        return -1;
+    *out_aside = TAKE_PTR(stage->aside);
+    return 0;
 }
 
 /* The next line of *text, which moves behind it; "" when there is none. */
@@ -210,16 +238,19 @@ static const char *next_line(char **text)
 
 int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
 {
-    const char *paths[] = {STAGE_REPLACE_NAME "/" STAGE_NOTE_NAME,
-                           STAGE_READY_NAME "/" STAGE_NOTE_NAME};
     auto_buf struct buf note = {0};
-    int rc = -1;
+    bool replace = false;
 
+    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0)
+        return -1;
     buf_init(&note, NOTE_MAX);
-    for (size_t i = 0; rc != 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
-        rc = fs_read_file(dir_fd, paths[i], &note, err);
-    if (rc != 0)
+    if (fs_read_file(dir_fd,
+                     replace ? STAGE_REPLACE_NAME "/" STAGE_NOTE_NAME
+                             : STAGE_READY_NAME "/" STAGE_NOTE_NAME,
+                     &note, err) != 0) {
+        err->kind = ERR_FAILED; /* a missing note is no missing backup */
         return err_wrap(err, "finish an interrupted restore");
+    }
 
     auto_free char *text = buf_take(&note);
     char *at = text;
@@ -227,8 +258,12 @@ int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
     struct volume_names names = {.dbfilename = next_line(&at)};
     names.appendfilename = next_line(&at);
     names.appenddirname = next_line(&at);
-    if (stage_switch(dir_fd, &names, out_aside, err) != 0)
+    auto_free char *aside = xstrdup(next_line(&at));
+    if (*aside == '\0')
+        return err_set(err, ERR_FAILED, "finish an interrupted restore: its note is cut off");
+    if (stage_switch(dir_fd, &names, &aside, err) != 0)
         return -1;
+    *out_aside = TAKE_PTR(aside);
     *out_id = TAKE_PTR(id);
     return 0;
 }

@@ -4,7 +4,8 @@
  *
  *     .redkeep-restore.partial/   being built; found at a start: thrown away, begun again
  *     .redkeep-restore.replace/   complete; what stands in its way is being moved aside
- *     .redkeep-restore.ready/     complete; its entries are being renamed to where they belong
+ *     .redkeep-restore.ready/     complete; its entries are being renamed to where they belong;
+ *                                 then it becomes `partial` again, to be thrown away
  *
  * Leaving `partial`, by rename, is the commit: from then on every start finishes the switch,
  * without a download. The names are fixed, because whoever works here holds the lock of the
@@ -27,12 +28,16 @@ struct stage; /* an open staging directory; borrowed: the data directory's descr
 
 enum stage_found {
     STAGE_NONE,
-    STAGE_PARTIAL,
+    STAGE_PARTIAL, /* not committed, or switched in and not cleaned up */
     STAGE_COMMITTED,
 };
 
+/* Does path begin with a name that a restore uses for itself? Pure. */
+bool stage_is_own_name(const char *path);
 /* What an earlier run has left. */
 int stage_find(int dir_fd, enum stage_found *out, struct err *err);
+/* Throws away what an earlier run has left uncommitted. None there is success. */
+int stage_discard(int dir_fd, struct err *err);
 
 struct stage_owner {
     uid_t uid;
@@ -45,7 +50,8 @@ int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, s
 /* Not committed: removes what was staged, as far as that works. */
 void stage_free(struct stage *stage);
 
-/* Adds a directory (one level) or a file; path is "name" or "dir/name". */
+/* Adds a directory, unless it is staged already, or a file; all but the last name of their path
+ * must be staged. */
 int stage_add_dir(struct stage *stage, const char *name, mode_t mode, struct err *err);
 int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct sink **out,
                    struct err *err);
@@ -60,9 +66,10 @@ int stage_note(struct stage *stage, const char *id, const struct volume_names *n
 
 /* Fsyncs, commits, and switches in. Nothing is visible under its own name when it fails before the
  * commit. Entries that stand in the data directory already stay, and what was staged for them is
- * dropped, but for an append-only directory without data, which is exchanged. With replace, every
- * entry that holds data or stands in the way is first moved into a new directory beside them, whose
- * name goes to *out_aside (heap; NULL when there was nothing to move). */
+ * dropped (of a directory: what it has already), but for an append-only directory without data,
+ * which is exchanged. With replace, every entry that holds data or stands in the way is first moved
+ * into a new directory beside them, whose name goes to *out_aside (heap; NULL when there was
+ * nothing to move). */
 int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
                  char **out_aside, struct err *err);
 

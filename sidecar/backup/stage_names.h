@@ -12,10 +12,17 @@
 #define STAGE_READY_NAME ".redkeep-restore.ready"
 #define STAGE_NOTE_NAME ".backup" /* inside the staging directory; never switched in */
 
-/* Fsyncs the directory and those directly in it. */
+/* Is there an entry of that name, be it a link to nowhere? */
+int stage_is_there(int dir_fd, const char *name, bool *out, struct err *err);
+
+/* Fsyncs the directory and all below it. */
 int stage_sync_dirs(int stage_fd, struct err *err);
 
-/* Everything after the commit. */
-int stage_switch(int dir_fd, const struct volume_names *names, char **out_aside, struct err *err);
+/* Everything after the commit. *aside (heap) is the directory for what is replaced; it becomes NULL
+ * when there was nothing to move there, by this run or the one that was interrupted. */
+int stage_switch(int dir_fd, const struct volume_names *names, char **aside, struct err *err);
+
+/* A new name for that directory; heap. */
+char *stage_aside_name(void);
 
 #endif

@@ -5,7 +5,8 @@
  *     .replace: each entry of the data directory that holds data, or stands where one of ours is to
  *               go, is an old one: it is moved aside. When none is left: rename to .ready.
  *     .ready:   each of our entries is renamed to its place, the append-only directory first, since
- * a server with appendonly yes that finds none starts empty. When none is left: rmdir.
+ *               a server with appendonly yes that finds none starts empty. When none is left: it
+ *               becomes .partial, so that a run killed while it removes the rest leaves rubbish.
  */
 #include "backup/stage_names.h"
 
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backup/stage.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -62,13 +64,6 @@ static int list_entries(int dir_fd, struct entries *out, struct err *err)
     return 0;
 }
 
-static bool is_there(int dir_fd, const char *name)
-{
-    struct stat st;
-
-    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 int stage_sync_dirs(int stage_fd, struct err *err)
 {
     auto_with(cleanup_entries) struct entries entries = {0};
@@ -83,14 +78,13 @@ int stage_sync_dirs(int stage_fd, struct err *err)
             return err_sys(err, ERR_FAILED, "look at %s", entries.names[i]);
         if (!S_ISDIR(st.st_mode))
             continue;
-        if (fs_open_dir(stage_fd, entries.names[i], &fd, err) != 0 ||
-            fs_fsync(fd, entries.names[i], err) != 0)
+        if (fs_open_dir(stage_fd, entries.names[i], &fd, err) != 0 || stage_sync_dirs(fd, err) != 0)
             return -1;
     }
     return fs_fsync(stage_fd, "the staging directory", err);
 }
 
-static char *aside_name(void)
+char *stage_aside_name(void)
 {
     uint32_t tail = 0;
 
@@ -98,21 +92,52 @@ static char *aside_name(void)
     return xasprintf("before-restore-%06x", tail & 0xffffffU);
 }
 
-/* Moves entry into the directory *aside of the data directory, which is made at first use. */
+/* Moves entry into *aside, which becomes another directory when that has one of this name already:
+ * nothing is ever moved over something else. */
 static int move_aside(int dir_fd, const char *entry, char **aside, struct err *err)
 {
-    if (*aside == NULL) {
-        char *name = aside_name();
-        if (mkdirat(dir_fd, name, 0700) != 0) {
-            free(name);
-            return err_sys(err, ERR_FAILED, "create a directory for what is replaced");
-        }
-        *aside = name;
-    }
     auto_free char *to = xasprintf("%s/%s", *aside, entry);
+    bool is_taken = false;
+
+    if (stage_is_there(dir_fd, to, &is_taken, err) != 0)
+        return -1;
+    if (is_taken) {
+        free(*aside);
+        *aside = stage_aside_name();
+        free(to);
+        to = xasprintf("%s/%s", *aside, entry);
+    }
+    if (mkdirat(dir_fd, *aside, 0700) != 0 && errno != EEXIST)
+        return err_sys(err, ERR_FAILED, "create a directory for what is replaced");
     if (renameat(dir_fd, entry, dir_fd, to) != 0)
         return err_sys(err, ERR_FAILED, "move %s aside", entry);
     return 0;
+}
+
+/* Is this entry of the data directory in the way, or a part of what is replaced? */
+static int is_replaced(int dir_fd, const char *entry, int stage_fd,
+                       const struct volume_names *names, bool *out, struct err *err)
+{
+    char what[VOLUME_WHAT_MAX];
+
+    *out = false;
+    if (strcmp(entry, STAGE_NOTE_NAME) == 0)
+        return 0; /* ours of that name is not switched in */
+    if (volume_entry_holds_data(dir_fd, entry, names, out, what, err) != 0)
+        return -1;
+    return *out ? 0 : stage_is_there(stage_fd, entry, out, err);
+}
+
+/* The moves are on the disk before the way counts as clear. */
+static int sync_aside(int dir_fd, const char *aside, struct err *err)
+{
+    auto_close int fd = -1;
+    bool is_there = false;
+
+    if (stage_is_there(dir_fd, aside, &is_there, err) != 0 ||
+        (is_there && (fs_open_dir(dir_fd, aside, &fd, err) != 0 || fs_fsync(fd, aside, err) != 0)))
+        return -1;
+    return fs_fsync(dir_fd, "the data directory", err);
 }
 
 static int clear_the_way(int dir_fd, const struct volume_names *names, char **aside,
@@ -125,16 +150,13 @@ static int clear_the_way(int dir_fd, const struct volume_names *names, char **as
         list_entries(dir_fd, &entries, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++) {
-        char what[VOLUME_WHAT_MAX];
-        bool holds = false;
+        bool replaced = false;
 
-        if (volume_entry_holds_data(dir_fd, entries.names[i], names, &holds, what, err) != 0)
-            return -1;
-        if ((holds || is_there(stage_fd, entries.names[i])) &&
-            move_aside(dir_fd, entries.names[i], aside, err) != 0)
+        if (is_replaced(dir_fd, entries.names[i], stage_fd, names, &replaced, err) != 0 ||
+            (replaced && move_aside(dir_fd, entries.names[i], aside, err) != 0))
             return -1;
     }
-    if (fs_fsync(dir_fd, "the data directory", err) != 0)
+    if (sync_aside(dir_fd, *aside, err) != 0)
         return -1;
     if (renameat(dir_fd, STAGE_REPLACE_NAME, dir_fd, STAGE_READY_NAME) != 0)
         return err_sys(err, ERR_FAILED, "go on with the restore");
@@ -156,33 +178,71 @@ static int exchange(int stage_fd, const char *entry, int dir_fd, struct err *err
     return 0;
 }
 
+static bool is_dir(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Puts into a directory that stands (one for an ACL file) what it does not have yet. */
+static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_close int from_fd = -1;
+    auto_close int to_fd = -1;
+
+    if (fs_open_dir(stage_fd, entry, &from_fd, err) != 0 ||
+        fs_open_dir(dir_fd, entry, &to_fd, err) != 0 || list_entries(from_fd, &entries, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *name = entries.names[i];
+        bool stands = false;
+
+        if (stage_is_there(to_fd, name, &stands, err) != 0)
+            return -1;
+        if (!stands && renameat(from_fd, name, to_fd, name) != 0)
+            return err_sys(err, ERR_FAILED, "put %s/%s in place", entry, name);
+        if (stands && is_dir(from_fd, name) && is_dir(to_fd, name) &&
+            merge(from_fd, name, to_fd, err) != 0)
+            return -1;
+    }
+    return fs_fsync(to_fd, entry, err);
+}
+
 static int put_in_place(int stage_fd, const char *entry, int dir_fd,
                         const struct volume_names *names, struct err *err)
 {
     char what[VOLUME_WHAT_MAX];
+    bool is_staged = false;
+    bool stands = false;
     bool holds = false;
 
-    if (!is_there(stage_fd, entry))
+    if (stage_is_there(stage_fd, entry, &is_staged, err) != 0 ||
+        stage_is_there(dir_fd, entry, &stands, err) != 0)
+        return -1;
+    if (!is_staged)
         return 0;
-    if (!is_there(dir_fd, entry)) {
+    if (!stands) {
         if (renameat(stage_fd, entry, dir_fd, entry) != 0)
             return err_sys(err, ERR_FAILED, "put %s in place", entry);
         return 0;
     }
-    if (strcmp(entry, names->appenddirname) != 0)
-        return 0; /* what stands stays: an ACL file, or a dump that is newer than ours */
+    if (strcmp(entry, names->appenddirname) != 0) /* what stands stays: an ACL file, nodes.conf */
+        return is_dir(stage_fd, entry) && is_dir(dir_fd, entry)
+                   ? merge(stage_fd, entry, dir_fd, err)
+                   : 0;
     if (volume_entry_holds_data(dir_fd, entry, names, &holds, what, err) != 0)
         return -1;
     return holds ? 0 : exchange(stage_fd, entry, dir_fd, err);
 }
 
-static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
+static int put_all_in_place(int stage_fd, int dir_fd, const struct volume_names *names,
+                            struct err *err)
 {
     auto_with(cleanup_entries) struct entries entries = {0};
-    auto_close int stage_fd = -1;
 
-    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
-        list_entries(stage_fd, &entries, err) != 0 ||
+    if (list_entries(stage_fd, &entries, err) != 0 ||
         put_in_place(stage_fd, names->appenddirname, dir_fd, names, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++)
@@ -190,20 +250,35 @@ static int switch_in(int dir_fd, const struct volume_names *names, struct err *e
             strcmp(entries.names[i], STAGE_NOTE_NAME) != 0 &&
             put_in_place(stage_fd, entries.names[i], dir_fd, names, err) != 0)
             return -1;
-    if (fs_fsync(dir_fd, "the data directory", err) != 0 ||
-        fs_remove_tree(dir_fd, STAGE_READY_NAME, err) != 0)
-        return -1;
     return fs_fsync(dir_fd, "the data directory", err);
 }
 
-int stage_switch(int dir_fd, const struct volume_names *names, char **out_aside, struct err *err)
+static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
 {
-    auto_free char *aside = NULL;
+    auto_close int stage_fd = -1;
 
-    if (is_there(dir_fd, STAGE_REPLACE_NAME) && clear_the_way(dir_fd, names, &aside, err) != 0)
+    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
+        put_all_in_place(stage_fd, dir_fd, names, err) != 0 || stage_discard(dir_fd, err) != 0)
         return -1;
-    if (switch_in(dir_fd, names, err) != 0)
+    if (renameat(dir_fd, STAGE_READY_NAME, dir_fd, STAGE_PARTIAL_NAME) != 0)
+        return err_sys(err, ERR_FAILED, "finish the restore");
+    /* INVARIANT (a restore is all or nothing): here it is done; what is left is rubbish, and a run
+     * that cannot remove it leaves that to the next one */
+    struct err ignored;
+    (void)stage_discard(dir_fd, &ignored);
+    return fs_fsync(dir_fd, "the data directory", err);
+}
+
+int stage_switch(int dir_fd, const struct volume_names *names, char **aside, struct err *err)
+{
+    bool replace = false;
+    bool is_used = false;
+
+    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        (replace && clear_the_way(dir_fd, names, aside, err) != 0) ||
+        switch_in(dir_fd, names, err) != 0 || stage_is_there(dir_fd, *aside, &is_used, err) != 0)
         return -1;
-    *out_aside = TAKE_PTR(aside);
+    if (!is_used)
+        free(TAKE_PTR(*aside));
     return 0;
 }
