@@ -257,7 +257,7 @@ static void check_size(struct s3_answer *answer)
 {
     static const char why[] = "the answer does not say the object's size";
 
-    if (answer->fault != HTTP_ANSWERED || answer->status != 200 || answer->content_length >= 0)
+    if (answer->fault != HTTP_ANSWERED || answer->status > 299 || answer->content_length >= 0)
         return;
     answer->fault = HTTP_BROKEN;
     s3_answer_copy_text(answer->detail, sizeof(answer->detail), why, strlen(why));

@@ -215,7 +215,7 @@ static bool is_trusted_url(const char *url)
 
     if (strncasecmp(url, "https://", 8) == 0)
         return true;
-    if (strncasecmp(url, "http://", 7) != 0)
+    if (strncasecmp(url, "http://", 7) != 0 || strchr(url, '@') != NULL)
         return false;
     url += 7;
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {

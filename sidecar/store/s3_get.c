@@ -1,6 +1,7 @@
 /*
  * The get source: a range in chunks, several under way at a time, delivered in order from a ring.
- * The chunk that was delivered last keeps its buffer until the next one is asked for.
+ * The chunk that was delivered last keeps its buffer until the next one is asked for; then the
+ * buffer is used again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum {
 };
 
 struct chunk {
-    uint8_t *data; /* NULL while the place was never used */
+    uint8_t *data; /* NULL while nothing was asked for into this place */
     size_t len;
     struct s3_call *call;
 };
@@ -36,6 +37,9 @@ struct get_source {
     unsigned window_max;
     bool may_grow;
     int64_t observed_ms;
+    uint8_t *lent; /* the buffer of the chunk that the caller has; NULL */
+    uint8_t *spare[MAX_CHUNKS + 1];
+    unsigned spare_count;
 };
 
 static struct get_source *self(struct source *source)
@@ -48,19 +52,29 @@ static struct chunk *chunk_at(struct get_source *get, unsigned i)
     return &get->ring[(get->first + i) % (MAX_CHUNKS + 1)];
 }
 
+/* One that was used before, so that no more exist than are in use at a time. */
+static int take_buffer(struct get_source *get, uint8_t **out, struct err *err)
+{
+    if (get->spare_count > 0) {
+        *out = get->spare[--get->spare_count];
+        return 0;
+    }
+
+    void *data = mmap(NULL, (size_t)get->chunk_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return err_sys(err, ERR_FAILED, "take %llu bytes of memory to read %.250s",
+                       (unsigned long long)get->chunk_bytes, get->key);
+    *out = data;
+    return 0;
+}
+
 static int ask_for_chunk(struct get_source *get, struct err *err)
 {
     struct chunk *chunk = chunk_at(get, get->count);
 
-    if (chunk->data == NULL) {
-        void *data = mmap(NULL, (size_t)get->chunk_bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-        if (data == MAP_FAILED)
-            return err_sys(err, ERR_FAILED, "take %llu bytes of memory to read %.250s",
-                           (unsigned long long)get->chunk_bytes, get->key);
-        chunk->data = data;
-    }
+    if (take_buffer(get, &chunk->data, err) != 0)
+        return -1;
 
     chunk->len = (size_t)(get->left < get->chunk_bytes ? get->left : get->chunk_bytes);
     chunk->call = s3_call_new(get->s3, &(struct s3_call_request){
@@ -119,6 +133,8 @@ static int get_next(struct source *source, const uint8_t **out, size_t *out_len,
     struct get_source *get = self(source);
     struct chunk *chunk;
 
+    if (get->lent != NULL)
+        get->spare[get->spare_count++] = TAKE_PTR(get->lent);
     if (fetch_ahead(get, err) != 0)
         return -1;
     if (get->count == 0) {
@@ -133,9 +149,16 @@ static int get_next(struct source *source, const uint8_t **out, size_t *out_len,
     s3_call_free(TAKE_PTR(chunk->call));
     get->first = (get->first + 1) % (MAX_CHUNKS + 1);
     get->count--;
-    *out = chunk->data;
+    get->lent = TAKE_PTR(chunk->data);
+    *out = get->lent;
     *out_len = chunk->len;
     return 0;
+}
+
+static void unmap(const struct get_source *get, uint8_t *data)
+{
+    if (data != NULL)
+        (void)munmap(data, (size_t)get->chunk_bytes);
 }
 
 static void get_free(struct source *source)
@@ -144,9 +167,11 @@ static void get_free(struct source *source)
 
     for (unsigned i = 0; i < MAX_CHUNKS + 1; i++) {
         s3_call_free(get->ring[i].call);
-        if (get->ring[i].data != NULL)
-            (void)munmap(get->ring[i].data, (size_t)get->chunk_bytes);
+        unmap(get, get->ring[i].data);
     }
+    for (unsigned i = 0; i < get->spare_count; i++)
+        unmap(get, get->spare[i]);
+    unmap(get, get->lent);
     free(get->key);
     free(get);
 }

@@ -19,7 +19,7 @@
 #include "support/s3_peer_bucket.h"
 #include "support/s3_peer_http.h"
 
-enum { MAX_RULES = 32, MAX_LOG = 8192, MAX_CONNECTIONS = 1024 };
+enum { MAX_RULES = 32, MAX_TEXTS = 512, MAX_LOG = 8192, MAX_CONNECTIONS = 1024 };
 
 struct seen {
     char *line; /* "METHOD /target" */
@@ -45,6 +45,8 @@ struct s3_peer {
     pthread_mutex_t lock; /* over all below */
     struct live_rule rules[MAX_RULES];
     unsigned rule_count;
+    char *texts[MAX_TEXTS]; /* of all rules there ever were: a thread may still be sending one */
+    unsigned text_count;
     unsigned fault_count;
     struct seen log[MAX_LOG];
     unsigned log_count;
@@ -299,6 +301,8 @@ void s3_peer_free(struct s3_peer *peer)
     (void)pthread_mutex_unlock(&peer->lock);
     for (unsigned i = 0; i < peer->connection_count; i++)
         (void)pthread_join(peer->connections[i].thread, NULL);
+    for (unsigned i = 0; i < peer->text_count; i++)
+        free(peer->texts[i]);
     for (unsigned i = 0; i < peer->log_count; i++) {
         free(peer->log[i].line);
         free(peer->log[i].head);
@@ -317,9 +321,14 @@ const char *s3_peer_get_url(const struct s3_peer *peer)
 void s3_peer_add_rule(struct s3_peer *peer, const struct s3_peer_rule *rule)
 {
     (void)pthread_mutex_lock(&peer->lock);
-    if (peer->rule_count == MAX_RULES)
+    if (peer->rule_count == MAX_RULES || peer->text_count == MAX_TEXTS)
         abort();
-    peer->rules[peer->rule_count++] = (struct live_rule){.rule = *rule};
+    peer->rules[peer->rule_count] = (struct live_rule){.rule = *rule};
+    if (rule->text != NULL) {
+        peer->texts[peer->text_count] = xstrdup(rule->text);
+        peer->rules[peer->rule_count].rule.text = peer->texts[peer->text_count++];
+    }
+    peer->rule_count++;
     (void)pthread_mutex_unlock(&peer->lock);
 }
 

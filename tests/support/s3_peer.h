@@ -27,7 +27,7 @@ struct s3_peer_rule {
     unsigned skip;     /* so many matching requests pass first */
     unsigned times;    /* then so many meet with it; 0 = all */
     enum s3_peer_fault fault;
-    const char *text; /* a whole HTTP answer. Borrowed */
+    const char *text; /* a whole HTTP answer; copied */
 };
 
 struct s3_peer;

@@ -205,7 +205,8 @@ static void do_list(struct peer_bucket *bucket, const struct peer_request *reque
     auto_free char *prefix = find_param(request->query, "prefix");
     struct err ignored;
 
-    qsort(bucket->objects, bucket->count, sizeof(*bucket->objects), by_name);
+    if (bucket->count > 0)
+        qsort(bucket->objects, bucket->count, sizeof(*bucket->objects), by_name);
     (void)buf_printf(&out->body, &ignored, "<ListBucketResult>");
     for (size_t i = 0; i < bucket->count; i++)
         if (bucket->objects[i].upload_id == NULL &&
