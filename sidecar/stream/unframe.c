@@ -16,6 +16,7 @@
 #include "stream/frame.h"
 
 #define WORKERS_MAX 64
+#define JOIN_BYTES ((size_t)128 << 10) /* taken at a time while looking for a frame's end */
 #define SPARE_SLOTS 2 /* decompressed blocks that may wait while the reader is busy */
 
 struct block {
@@ -77,7 +78,8 @@ static int join_frame(struct unframe *un, struct buf *frame, size_t *out_content
         size_t stored = 0;
         size_t had = frame->len;
         size_t room = frame->max - had;
-        size_t step = un->chunk_len < room ? un->chunk_len : room;
+        size_t most = room < JOIN_BYTES ? room : JOIN_BYTES;
+        size_t step = un->chunk_len < most ? un->chunk_len : most;
 
         if (un->chunk_len == 0) {
             if (next_chunk(un, err) != 0)
