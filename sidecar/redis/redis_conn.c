@@ -92,8 +92,8 @@ static int send_requests(const struct redis *redis, const struct request *reques
 
     for (size_t i = 0; i < count; i++) {
         char *one = NULL;
-        int one_len = redisFormatCommandArgv(&one, requests[i].count,
-                                             (const char **)(uintptr_t)requests[i].words, NULL);
+        long long one_len = redisFormatCommandArgv(
+            &one, requests[i].count, (const char **)(uintptr_t)requests[i].words, NULL);
         if (one_len < 0)
             return err_set(err, ERR_SERVER, "%s: no memory for a request", redis->label);
         bytes = xrealloc(bytes, len + (size_t)one_len);
