@@ -301,11 +301,21 @@ int fs_open_dir(int dir_fd, const char *path, int *out_fd, struct err *err)
     return 0;
 }
 
+/* flock(2): NFS wants a descriptor open for writing, which a directory never has; other network
+ * file systems have no locks at all. */
+static bool has_no_locks(int dir_fd, int code)
+{
+    return code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS ||
+           (code == EBADF && fcntl(dir_fd, F_GETFD) >= 0);
+}
+
 int fs_lock(int dir_fd, const char *label, struct err *err)
 {
     while (flock(dir_fd, LOCK_EX | LOCK_NB)) {
         if (errno == EWOULDBLOCK)
             return err_set(err, ERR_BUSY, "cannot lock %s: another redkeep works on it", label);
+        if (has_no_locks(dir_fd, errno))
+            return 0;
         if (errno != EINTR)
             return err_sys(err, ERR_FAILED, "cannot lock %s", label);
     }

@@ -39,7 +39,9 @@ int fs_free_bytes(int fd, uint64_t *out, struct err *err);
 /* Opens a directory. ERR_NOT_FOUND when it is not there, ERR_FAILED when it is something else. */
 int fs_open_dir(int dir_fd, const char *path, int *out_fd, struct err *err);
 /* Takes the exclusive flock of an open directory without waiting; held until every copy of the
- * descriptor is closed. ERR_BUSY when another process holds it. label names it in the message. */
+ * descriptor is closed. ERR_BUSY when another process holds it. label names it in the message. A
+ * file system that cannot lock a directory (NFS) is success without a lock: backups there are worth
+ * more than the exclusion. */
 int fs_lock(int dir_fd, const char *label, struct err *err);
 /* Fills out with len random bytes from the kernel; cannot fail (aborts when getrandom does). */
 void fs_random(void *out, size_t len);
