@@ -1,10 +1,11 @@
 /*
  * The happy path: lock, look at the volume, list, choose, check version and room, stage, switch.
  *
- *     volume holds data                 -> refused, or success with if_empty; the store is not
- * asked store unreachable                 -> ERR_STORE, whatever the flags say (INVARIANT 4) a
- * manifest or its data is corrupt -> noted in skipped[], the next older one (INVARIANT 6) target
- * too old                    -> refused; an older backup would lose data silently killed -> stage.h
+ *     volume holds data          refused, or success with if_empty; the store is not asked
+ *     store unreachable          ERR_STORE, whatever the flags say (INVARIANT 4)
+ *     manifest or data corrupt   noted in skipped[], the next older one (INVARIANT 6)
+ *     target too old             refused; an older backup would lose data silently
+ *     killed                     see stage.h
  */
 #include "backup/restore.h"
 
@@ -13,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backup/catalog.h"
 #include "backup/restore_stage.h"
@@ -23,6 +25,13 @@
 #include "redis/rdb_compat.h"
 
 #define ROOM_SPARE ((uint64_t)1 << 20) /* directories, manifests */
+
+struct job {
+    const struct restore_options *options;
+    struct store *store;
+    int dir_fd;
+    struct restore_result *result;
+};
 
 void restore_result_release(struct restore_result *result)
 {
@@ -58,14 +67,27 @@ static void skip(const struct restore_options *options, struct restore_result *r
     tell(options, text);
 }
 
+static int sync_parent(int dir_fd, const char *label, struct err *err)
+{
+    auto_close int fd = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "look at the directory of %s", label);
+    return fs_fsync(fd, label, err);
+}
+
 static int open_target(const struct restore_options *options, int *out_fd, struct err *err)
 {
-    if (options->create && !options->dry_run && mkdir(options->dir, 0755) != 0 && errno != EEXIST)
+    bool made = options->create && !options->dry_run && mkdir(options->dir, 0755) == 0;
+
+    if (options->create && !options->dry_run && !made && errno != EEXIST)
         return err_sys(err, ERR_FAILED, "create the target directory %s", options->dir);
     if (fs_open_dir(AT_FDCWD, options->dir, out_fd, err) != 0) {
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "restore into %s", options->dir);
     }
+    if (made && sync_parent(*out_fd, options->dir, err) != 0)
+        return -1;
     return fs_lock(*out_fd, options->dir, err);
 }
 
@@ -118,8 +140,8 @@ static int check_layout(const struct restore_options *options, const struct mani
     return 0;
 }
 
-static void describe(const struct restore_options *options, const struct manifest *manifest,
-                     struct restore_result *result)
+static int describe(const struct restore_options *options, const struct manifest *manifest,
+                    struct restore_result *result, struct err *err)
 {
     free(result->id);
     result->id = xstrdup(manifest->id);
@@ -128,7 +150,7 @@ static void describe(const struct restore_options *options, const struct manifes
     result->has_keys = manifest->has_keys;
     result->keys = manifest_keys(manifest);
     result->bytes = manifest_file_bytes(manifest);
-    restore_plan(options, manifest, result);
+    return restore_plan(options, manifest, result, err);
 }
 
 static int check_volume(const struct restore_options *options, const struct volume_names *names,
@@ -156,68 +178,91 @@ static int check_volume(const struct restore_options *options, const struct volu
                    options->dir, what);
 }
 
-static int stage_and_switch(const struct restore_options *options, struct store *store,
-                            const struct manifest *manifest, int dir_fd,
-                            struct restore_result *result, struct err *err)
+static int stage_and_switch(const struct job *job, const struct manifest *manifest, struct err *err)
 {
+    const struct restore_options *options = job->options;
     struct volume_names names = restore_names(options, manifest);
     struct stage_owner owner = {.uid = options->uid, .gid = options->gid};
     auto_stage struct stage *stage = NULL;
     struct stat st;
 
     if (!options->has_owner) {
-        if (fstat(dir_fd, &st) != 0)
+        if (fstat(job->dir_fd, &st) != 0)
             return err_sys(err, ERR_FAILED, "look at %s", options->dir);
         owner = (struct stage_owner){.uid = st.st_uid, .gid = st.st_gid};
+        if (geteuid() != 0) /* nobody else may give files away: they stay ours */
+            owner = (struct stage_owner){.uid = (uid_t)-1, .gid = (gid_t)-1};
     }
-    if (stage_new(dir_fd, &owner, &stage, err) != 0 ||
-        restore_fetch(options, store, manifest, stage, err) != 0 || cancel_check(err) != 0)
+    if (stage_new(job->dir_fd, &owner, &stage, err) != 0 ||
+        restore_fetch(options, job->store, manifest, stage, err) != 0 || cancel_check(err) != 0)
         return -1;
-    free(TAKE_PTR(result->aside)); /* that of an interrupted restore which was finished first */
-    return stage_commit(stage, &names, options->force, &result->aside, err);
+    free(
+        TAKE_PTR(job->result->aside)); /* that of an interrupted restore which was finished first */
+    return stage_commit(stage, &names, options->force, &job->result->aside, err);
 }
 
-/* One restore point. ERR_CORRUPT means: try another. */
-static int try_one(const struct restore_options *options, struct store *store, const char *id,
-                   int dir_fd, struct restore_result *result, struct err *err)
+/* What a dry run can know of the data without reading it. */
+static int check_object(const struct job *job, const struct manifest *manifest, struct err *err)
 {
-    auto_manifest struct manifest manifest = {0};
+    auto_free char *key = catalog_key(manifest->instance, manifest->id, manifest->object);
     uint64_t stored = 0;
-    bool go_on = false;
 
-    if (catalog_read(store, options->instance, id, &manifest, err) != 0)
-        return -1;
-    if (options->at_ms >= 0 && manifest.forked_ms > options->at_ms)
-        return err_set(err, ERR_NOT_FOUND, "backup %s is younger", id);
-
-    describe(options, &manifest, result);
-    struct volume_names names = restore_names(options, &manifest);
-    if (check_version(options, &manifest, err) != 0 || check_layout(options, &manifest, err) != 0 ||
-        check_volume(options, &names, dir_fd, &go_on, result, err) != 0)
-        return -1;
-    if (!go_on)
-        return 0;
-    if (check_room(options, &manifest, dir_fd, err) != 0)
-        return -1;
-    if (!options->dry_run) {
-        if (stage_and_switch(options, store, &manifest, dir_fd, result, err) != 0)
-            return -1;
-        result->restored = true;
-        result->reason = "restored";
-        return 0;
-    }
-
-    auto_free char *key = catalog_key(manifest.instance, id, manifest.object);
-    if (store_head(store, key, &stored, err) != 0) {
+    if (store_head(job->store, key, &stored, err) != 0) {
         if (err->kind == ERR_NOT_FOUND)
             err->kind = ERR_CORRUPT;
         return -1;
     }
-    if (stored != manifest.parts.size)
+    if (stored != manifest->parts.size)
         return err_set(err, ERR_CORRUPT, "%s has %" PRIu64 " bytes, its manifest says %" PRIu64,
-                       key, stored, manifest.parts.size);
-    result->reason = "dry-run";
+                       key, stored, manifest->parts.size);
     return 0;
+}
+
+/* ERR_CORRUPT means: try another. */
+static int restore_this(const struct job *job, const struct manifest *manifest, struct err *err)
+{
+    const struct restore_options *options = job->options;
+    struct restore_result *result = job->result;
+    struct volume_names names = restore_names(options, manifest);
+    bool go_on = false;
+
+    if (check_volume(options, &names, job->dir_fd, &go_on, result, err) != 0)
+        return -1;
+    if (!go_on) {
+        free(TAKE_PTR(result->id)); /* that of one which was passed over */
+        return 0;
+    }
+    if (describe(options, manifest, result, err) != 0 ||
+        check_version(options, manifest, err) != 0 || check_layout(options, manifest, err) != 0 ||
+        check_room(options, manifest, job->dir_fd, err) != 0)
+        return -1;
+    if (options->dry_run) {
+        result->reason = "dry-run";
+        return check_object(job, manifest, err);
+    }
+    if (stage_and_switch(job, manifest, err) != 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            err->kind = ERR_FAILED; /* something of the volume's: a backup was found */
+        return -1;
+    }
+    result->restored = true;
+    result->reason = "restored";
+    return 0;
+}
+
+/* One restore point; *out_passed: it is none, it has gone since the listing or is too young. */
+static int try_one(const struct job *job, const char *id, bool *out_passed, struct err *err)
+{
+    const struct restore_options *options = job->options;
+    auto_manifest struct manifest manifest = {0};
+
+    *out_passed = false;
+    if (catalog_read(job->store, options->instance, id, &manifest, err) != 0) {
+        *out_passed = err->kind == ERR_NOT_FOUND;
+        return *out_passed ? 0 : -1;
+    }
+    *out_passed = options->at_ms >= 0 && manifest.forked_ms > options->at_ms;
+    return *out_passed ? 0 : restore_this(job, &manifest, err);
 }
 
 static int nothing_found(const struct restore_options *options, const struct catalog *catalog,
@@ -231,7 +276,7 @@ static int nothing_found(const struct restore_options *options, const struct cat
                        "there is no backup %s of instance '%s'. HINT: `redkeep list` shows what "
                        "there is",
                        options->backup_id, options->instance);
-    if (catalog->count > 0) {
+    if (catalog->count > 0 && options->at_ms >= 0) {
         char time[32];
         format_rfc3339(options->at_ms, time, sizeof(time));
         return err_set(err, ERR_NOT_FOUND,
@@ -260,26 +305,28 @@ static bool is_candidate(const struct restore_options *options, const char *id)
     return strcmp(id, until) <= 0;
 }
 
-static int choose_and_restore(const struct restore_options *options, struct store *store,
-                              const struct catalog *catalog, int dir_fd,
-                              struct restore_result *result, struct err *err)
+static int choose_and_restore(const struct job *job, const struct catalog *catalog, struct err *err)
 {
+    const struct restore_options *options = job->options;
+    const struct restore_result *result = job->result;
+
     for (size_t i = catalog->count; i-- > 0;) {
         const char *id = catalog->ids[i];
+        bool passed = false;
 
         if (!is_candidate(options, id))
             continue;
-        if (try_one(options, store, id, dir_fd, result, err) == 0)
+        if (try_one(job, id, &passed, err) == 0) {
+            if (passed)
+                continue;
             return 0;
-        /* the manifest went between the listing and now, or the backup is too young for at_ms */
-        if (err->kind == ERR_NOT_FOUND)
-            continue;
+        }
         if (err->kind != ERR_CORRUPT)
             return -1;
-        skip(options, result, id, err);
+        skip(options, job->result, id, err);
     }
     if (result->skipped_count == 0)
-        return nothing_found(options, catalog, store, err);
+        return nothing_found(options, catalog, job->store, err);
     return err_set(err, ERR_CORRUPT,
                    "%s; nothing %s can be used. HINT: `redkeep verify --all` shows the state of "
                    "every backup",
@@ -300,10 +347,10 @@ static int restore_from_store(const struct restore_options *options, int dir_fd,
         result->reason = "no-backup";
         return 0;
     }
-    if (choose_and_restore(options, store, &catalog, dir_fd, result, err) == 0)
+    struct job job = {.options = options, .store = store, .dir_fd = dir_fd, .result = result};
+    if (choose_and_restore(&job, &catalog, err) == 0)
         return 0;
-    /* what was described is not what was restored */
-    free(TAKE_PTR(result->id));
+    free(TAKE_PTR(result->id)); /* what was described is not what was restored */
     return -1;
 }
 
@@ -338,6 +385,13 @@ static int restore_locked(const struct restore_options *options, int dir_fd,
             return -1;
         if (!options->force)
             return 0;
+        result->restored = false; /* what is asked for now is still to be done */
+        result->reason = NULL;
+        free(TAKE_PTR(result->id));
+    }
+    if (found == STAGE_PARTIAL && !options->dry_run) {
+        struct err ignored; /* who needs the room it takes tries again, and says so */
+        (void)stage_discard(dir_fd, &ignored);
     }
     if (check_volume(options, &names, dir_fd, &go_on, result, err) != 0)
         return -1;

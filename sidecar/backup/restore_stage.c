@@ -23,7 +23,6 @@ struct staging {
     struct volume_names names;
     struct stage *stage;
     mode_t file_mode; /* of the dump */
-    bool has_aof_dir;
 };
 
 struct volume_names restore_names(const struct restore_options *options,
@@ -86,8 +85,45 @@ static void add_place(struct restore_result *result, char *place)
     result->files[result->file_count++] = place;
 }
 
-void restore_plan(const struct restore_options *options, const struct manifest *manifest,
-                  struct restore_result *result)
+static int compare_places(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* One is the other, or a directory that it is in. */
+static bool is_or_holds(const char *place, const char *other)
+{
+    size_t len = strlen(place);
+
+    return strncmp(place, other, len) == 0 && (other[len] == '\0' || other[len] == '/');
+}
+
+/* Only a manifest that we did not write, or settings that name two things alike, can make this
+ * fail. Sorted by name with '/' lowest, whoever is in a directory would follow it at once; strcmp
+ * has some characters below '/', so each is compared with all that begin like it. */
+static int check_places(const struct restore_result *result, struct err *err)
+{
+    auto_free char **places = xreallocarray(NULL, result->file_count + 1, sizeof(*places));
+
+    for (size_t i = 0; i < result->file_count; i++)
+        places[i] = result->files[i];
+    if (result->file_count > 1)
+        qsort(places, result->file_count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < result->file_count; i++) {
+        if (stage_is_own_name(places[i]))
+            return err_set(err, ERR_CORRUPT, "'%.200s' cannot be restored: redkeep's own name",
+                           places[i]);
+        for (size_t k = i + 1;
+             k < result->file_count && strncmp(places[i], places[k], strlen(places[i])) == 0; k++)
+            if (is_or_holds(places[i], places[k]))
+                return err_set(err, ERR_CORRUPT, "'%.200s' would be restored twice, or into a file",
+                               places[k]);
+    }
+    return 0;
+}
+
+int restore_plan(const struct restore_options *options, const struct manifest *manifest,
+                 struct restore_result *result, struct err *err)
 {
     struct volume_names names = restore_names(options, manifest);
 
@@ -101,6 +137,9 @@ void restore_plan(const struct restore_options *options, const struct manifest *
         add_place(result, xasprintf("%s/%s", names.appenddirname, base));
         add_place(result, xasprintf("%s/%s.manifest", names.appenddirname, names.appendfilename));
     }
+    if (check_places(result, err) != 0)
+        return err_wrap(err, "backup %s", manifest->id);
+    return 0;
 }
 
 /* Whoever may read the files may look into their directory. */
@@ -109,12 +148,15 @@ static mode_t dir_mode(mode_t file_mode)
     return (file_mode | 0700 | (file_mode & 0444) >> 2) & 0777;
 }
 
-static int need_aof_dir(struct staging *staging, mode_t file_mode, struct err *err)
+/* The directories above place. */
+static int need_dirs(struct staging *staging, const char *place, mode_t file_mode, struct err *err)
 {
-    if (staging->has_aof_dir)
-        return 0;
-    staging->has_aof_dir = true;
-    return stage_add_dir(staging->stage, staging->names.appenddirname, dir_mode(file_mode), err);
+    for (const char *at = strchr(place, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        auto_free char *dir = xstrndup(place, (size_t)(at - place));
+        if (stage_add_dir(staging->stage, dir, dir_mode(file_mode), err) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int on_file(void *context, const struct manifest_file *file, const struct untar_entry *entry,
@@ -126,7 +168,7 @@ static int on_file(void *context, const struct manifest_file *file, const struct
 
     if (file->kind == MANIFEST_RDB)
         staging->file_mode = mode;
-    if (strchr(place, '/') != NULL && need_aof_dir(staging, mode, err) != 0)
+    if (need_dirs(staging, place, mode, err) != 0)
         return -1;
     return stage_add_file(staging->stage, place, mode, out, err);
 }
@@ -142,7 +184,7 @@ static int add_base(struct staging *staging, struct err *err)
     struct aof_file file = {.name = base, .seq = 1, .type = AOF_BASE};
 
     buf_init(&text, AOF_MANIFEST_MAX);
-    if (need_aof_dir(staging, staging->file_mode, err) != 0 ||
+    if (need_dirs(staging, base_path, staging->file_mode, err) != 0 ||
         stage_add_link(staging->stage, names->dbfilename, base_path, err) != 0 ||
         aof_manifest_format(&file, 1, &text, err) != 0)
         return -1;

@@ -14,9 +14,9 @@ struct volume_names restore_names(const struct restore_options *options,
                                   const struct manifest *manifest);
 
 /* The files that a restore of manifest lays out, in *result (those of an earlier try are dropped).
- */
-void restore_plan(const struct restore_options *options, const struct manifest *manifest,
-                  struct restore_result *result);
+ * ERR_CORRUPT when two of them would be one, or stand where a restore keeps its own. */
+int restore_plan(const struct restore_options *options, const struct manifest *manifest,
+                 struct restore_result *result, struct err *err);
 
 /* Fetches, proves, and stages. Errors as fetch, and those of the disk. */
 int restore_fetch(const struct restore_options *options, struct store *store,

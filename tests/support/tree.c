@@ -108,11 +108,10 @@ bool tree_has(int dir_fd, const char *path)
 
 void tree_write(int dir_fd, const char *path, const void *data, unsigned long len)
 {
-    const char *slash = strchr(path, '/');
     struct err err = {0};
 
-    if (slash != NULL) {
-        auto_free char *dir = xstrndup(path, (size_t)(slash - path));
+    for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        auto_free char *dir = xstrndup(path, (size_t)(at - path));
         (void)mkdirat(dir_fd, dir, 0755); /* it may be there */
     }
     auto_close int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

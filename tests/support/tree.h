@@ -13,7 +13,7 @@ char *tree_text(int dir_fd);
 /* The same without directories of redkeep's own that hold nothing anybody needs: .partial. */
 char *tree_text_but_rubbish(int dir_fd);
 bool tree_has(int dir_fd, const char *path);
-/* Writes a file, with the directory it is in ("dir/name"). */
+/* Writes a file, with the directories that it is in. */
 void tree_write(int dir_fd, const char *path, const void *data, unsigned long len);
 
 #endif
