@@ -71,12 +71,17 @@ answers() {
     cli ${cli_auth[@]+"${cli_auth[@]}"} INFO persistence 2>/dev/null | grep -q ^loading:0
 }
 
-# server_start OPTION...: a real redis-server on $data, ready when this returns
-server_start() {
+# server_launch OPTION...: a real redis-server on $data
+server_launch() {
     redis-server --port 0 --unixsocket "$socket" --dir "$data" --enable-debug-command yes \
         --logfile "$dir/redis.log" "$@" </dev/null >"$dir/redis.out" 2>&1 3>&- &
     server=$!
     echo "$server" >>"$pids"
+}
+
+# server_start OPTION...: the same, ready when this returns
+server_start() {
+    server_launch "$@"
     until_true server_is_up_or_dead
     kill -0 "$server" || {
         tail -n 20 "$dir/redis.log" "$dir/redis.out"
@@ -135,9 +140,10 @@ lose_volume() {
     mkdir "$data"
 }
 
-# Every name, type, mode, owner, time and content below a directory.
+# Every name, type, mode, owner, time and content below a directory. (The times of directories tell
+# only that something came and went.)
 picture() {
-    (cd "$1" && find . -printf '%p %y %m %U:%G %s %T@\n' | sort &&
+    (cd "$1" && find . -type d -printf '%p %y %m %U:%G\n' -o -printf '%p %y %m %U:%G %s %T@\n' | sort &&
         find . -type f -exec sha256sum {} + | sort)
 }
 
@@ -157,6 +163,27 @@ tmpfs() {
 # show: what the last run has said, for the reader of a failure
 show() {
     printf 'exit %s\n--- stdout\n%s\n--- stderr\n%s\n' "$status" "$output" "${stderr-}"
+}
+
+# launch ARGUMENT...: redkeep ARGUMENT... in the background; $job, and what it says in $dir/job.*
+launch() {
+    "$redkeep" "$@" </dev/null >"$dir/job.out" 2>"$dir/job.err" 3>&- &
+    job=$!
+    echo "$job" >>"$pids"
+}
+
+# ended RC: the job has ended like that; its words are what `json` and `says` look at
+ended() {
+    status=0
+    wait "$job" || status=$?
+    output=$(cat "$dir/job.out")
+    stderr=$(cat "$dir/job.err")
+    message=$(tail -n 1 <<<"$stderr" | jq -r '.msg + (.hint // "" | " HINT: " + .)')
+    [[ $status == "$1" ]] || {
+        echo "exit $1 was expected"
+        show
+        return 1
+    }
 }
 
 # does RC ARGUMENT...: redkeep ARGUMENT... ends with RC

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The main job with the real thing: data of every type, a backup, the volume lost, a restore, and a
 # server that serves every key again.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # helpers.bash sets and reads
 
 load helpers
 
