@@ -87,3 +87,26 @@ void s3_answer_add_header(struct s3_answer *answer, const char *line, size_t len
     value += strspn(value, " ");
     keep_header(answer, text, value);
 }
+
+bool s3_answer_get_range(const struct s3_answer *answer, struct s3_range *out)
+{
+    char text[sizeof(answer->content_range)];
+    char *dash;
+    char *slash;
+    struct s3_range range;
+    struct err ignored;
+
+    memcpy(text, answer->content_range, sizeof(text));
+    dash = strchr(text, '-');
+    slash = strchr(text, '/');
+    if (strncmp(text, "bytes ", 6) != 0 || dash == NULL || slash == NULL || slash < dash)
+        return false;
+
+    *dash++ = '\0';
+    *slash++ = '\0';
+    if (parse_u64(text + 6, &range.from, &ignored) != 0 ||
+        parse_u64(dash, &range.to, &ignored) != 0 || parse_u64(slash, &range.total, &ignored) != 0)
+        return false;
+    *out = range;
+    return true;
+}

@@ -5,6 +5,7 @@
 #ifndef STORE_S3_ANSWER_H
 #define STORE_S3_ANSWER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,14 @@ struct s3_answer {
 void s3_answer_init(struct s3_answer *answer, size_t body_max);
 /* Keeps what is of use from one line of an answer's head; len bytes, unterminated, unproven. */
 void s3_answer_add_header(struct s3_answer *answer, const char *line, size_t len);
+struct s3_range { /* of an object: its bytes from..to, of total */
+    uint64_t from;
+    uint64_t to;
+    uint64_t total;
+};
+
+/* What Content-Range says; false when it is not "bytes 5-9/1234". */
+bool s3_answer_get_range(const struct s3_answer *answer, struct s3_range *out);
 /* Cuts text at the size of out; what is not printable ASCII becomes '?'. */
 void s3_answer_copy_text(char *out, size_t out_size, const char *text, size_t len);
 

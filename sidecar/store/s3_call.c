@@ -206,40 +206,22 @@ static void begin_attempt(struct s3_call *call)
     release_head(&head);
 }
 
-/* "bytes 5-9/1234"; false when it is not of this form. */
-static bool parse_content_range(const char *text, uint64_t *from, uint64_t *to, uint64_t *total)
-{
-    unsigned long long numbers[3];
-    int end = 0;
-
-    if (sscanf(text, "bytes %19llu-%19llu/%19llu%n", &numbers[0], &numbers[1], &numbers[2], &end) !=
-            3 ||
-        text[end] != '\0')
-        return false;
-    *from = numbers[0];
-    *to = numbers[1];
-    *total = numbers[2];
-    return true;
-}
-
 /* Is this the range that was asked for? What is not is taken for a broken answer and asked for
  * again, except where the object really is too short. */
 static void check_range(struct s3_call *call, struct s3_answer *answer)
 {
     uint64_t wanted_from = call->request.range_from;
     uint64_t wanted = call->request.into_size;
-    uint64_t from = 0;
-    uint64_t to = 0;
-    uint64_t total = 0;
-    bool has_range = parse_content_range(answer->content_range, &from, &to, &total);
+    struct s3_range range = {0};
+    bool has_range = s3_answer_get_range(answer, &range);
 
-    if (answer->status == 206 && has_range && from == wanted_from && to == from + wanted - 1 &&
-        answer->into_len == wanted)
+    if (answer->status == 206 && has_range && range.from == wanted_from &&
+        range.to == range.from + wanted - 1 && answer->into_len == wanted)
         return;
     if (answer->status == 200 && wanted_from == 0 && answer->into_len == wanted)
         return; /* the whole object, by a server that does not say so */
 
-    if (answer->status == 206 && has_range && total < wanted_from + wanted) {
+    if (answer->status == 206 && has_range && range.total < wanted_from + wanted) {
         answer->status = 416;
         s3_answer_copy_text(call->error.message, sizeof(call->error.message),
                             "the object is shorter than it should be", 39);

@@ -11,7 +11,6 @@
 
 enum {
     ERROR_BODY_MAX = 64 * 1024,
-    PAGE_KEYS = 1000, /* more is not to be had at a time */
     FEW_TRANSFERS = 4,
     SLOW_MS = 80,
     NOT_QUICK_MS = 20,
@@ -197,33 +196,39 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct store_entry *)a)->key, ((const struct store_entry *)b)->key);
 }
 
+struct page_request {
+    const char *prefix; /* the repository's included */
+    const char *delimiter;
+    const char *max_keys;
+};
+
 /* One page into *page; *token is what it is asked with, and then what the next is (NULL: none). */
-static int fetch_page(struct s3 *s3, const char *prefix, const char *delimiter,
-                      const char *max_keys, struct page *page, char **token, struct err *err)
+static int fetch_page(struct s3 *s3, const struct page_request *which, struct page *page,
+                      char **token, struct err *err)
 {
     struct s3_call_request request = {
         .doing = "list",
         .method = "GET",
         .query = {{"list-type", "2"},
                   {"encoding-type", "url"},
-                  {"max-keys", max_keys},
-                  {"prefix", prefix}},
+                  {"max-keys", which->max_keys},
+                  {"prefix", which->prefix}},
         .query_count = 4,
     };
     auto_s3_call struct s3_call *call = NULL;
     auto_free char *next = NULL;
 
-    if (delimiter[0] != '\0')
-        request.query[request.query_count++] = (struct s3_param){"delimiter", delimiter};
+    if (which->delimiter[0] != '\0')
+        request.query[request.query_count++] = (struct s3_param){"delimiter", which->delimiter};
     if (*token != NULL)
         request.query[request.query_count++] = (struct s3_param){"continuation-token", *token};
     if (s3_call_run(s3, &request, &call, err) != 0)
         return -1;
     if (s3_xml_parse_list(&s3_call_get_answer(call)->body, keep_entry, page, &next, err) != 0)
-        return err_wrap(err, "list s3://%.100s/%.250s", s3->target.bucket, prefix);
+        return err_wrap(err, "list s3://%.100s/%.250s", s3->target.bucket, which->prefix);
     if (next != NULL && *token != NULL && strcmp(next, *token) == 0)
         return err_set(err, ERR_STORE, "list s3://%.100s/%.250s: the pages go in circles",
-                       s3->target.bucket, prefix);
+                       s3->target.bucket, which->prefix);
     free(*token);
     *token = TAKE_PTR(next);
     return 0;
@@ -245,14 +250,14 @@ static int s3_op_list(struct store *store, const char *prefix, char delimiter, s
     struct s3 *s3 = s3_of(store);
     const char delimiter_text[2] = {delimiter, '\0'};
     auto_free char *full = xasprintf("%s%s", s3->target.prefix, prefix);
-    auto_free char *max_keys = xasprintf("%d", PAGE_KEYS);
+    const struct page_request which = {full, delimiter_text, "1000"}; /* more is not to be had */
     auto_free char *token = NULL;
     int rc;
 
     do {
         struct page page = {.prefix = s3->target.prefix, .prefix_len = strlen(s3->target.prefix)};
 
-        rc = fetch_page(s3, full, delimiter_text, max_keys, &page, &token, err);
+        rc = fetch_page(s3, &which, &page, &token, err);
         if (rc == 0)
             rc = give_page(&page, each, context, err);
         release_page(&page);
@@ -278,7 +283,7 @@ static int ask_bucket(struct s3 *s3, struct err *err)
     int rc;
 
     s3->is_opening = true;
-    rc = fetch_page(s3, s3->target.prefix, "", "1", &page, &token, err);
+    rc = fetch_page(s3, &(struct page_request){s3->target.prefix, "", "1"}, &page, &token, err);
     s3->is_opening = false;
     release_page(&page);
     return rc;

@@ -68,6 +68,39 @@ START_TEST(text_is_cut_and_made_printable)
 }
 END_TEST
 
+START_TEST(ranges_are_read_or_refused)
+{
+    static const char *const bad[] = {"",
+                                      "bytes",
+                                      "bytes 1-2",
+                                      "bytes */3",
+                                      "bytes 1/2-3",
+                                      "bytes 1-2/*",
+                                      "items 1-2/3",
+                                      "bytes -1-2/3",
+                                      "bytes 1-2/3x",
+                                      "bytes 1-2/99999999999999999999"};
+    struct s3_range range = {0};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct s3_answer answer;
+
+        s3_answer_init(&answer, 1);
+        s3_answer_copy_text(answer.content_range, sizeof(answer.content_range), bad[i],
+                            strlen(bad[i]));
+        ck_assert_msg(!s3_answer_get_range(&answer, &range), "%s", bad[i]);
+    }
+    {
+        struct s3_answer answer = answer_with("Content-Range: bytes 5-9/18446744073709551615\r\n");
+
+        ck_assert(s3_answer_get_range(&answer, &range));
+        ck_assert_uint_eq(range.from, 5);
+        ck_assert_uint_eq(range.to, 9);
+        ck_assert_uint_eq(range.total, UINT64_MAX);
+    }
+}
+END_TEST
+
 static Suite *s3_answer_suite(void)
 {
     Suite *suite = suite_create("s3_answer");
@@ -76,6 +109,7 @@ static Suite *s3_answer_suite(void)
     tcase_add_test(tc, what_is_of_use_is_kept);
     tcase_add_test(tc, what_makes_no_sense_is_passed_over);
     tcase_add_test(tc, text_is_cut_and_made_printable);
+    tcase_add_test(tc, ranges_are_read_or_refused);
     suite_add_tcase(suite, tc);
     return suite;
 }

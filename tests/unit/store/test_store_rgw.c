@@ -3,70 +3,30 @@
  * checks is honest: signatures, payload digests, part sizes, listing order, sessions.
  */
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/s3_call.h"
 #include "store/store.h"
+#include "support/rgw.h"
 #include "support/s3_peer_env.h"
 
 #define MIB ((size_t)1024 * 1024)
 #define BUCKET "redkeep-tests"
 
-enum { LINE_SIZE = 8192 };
-
-static char rgw_dir[64];
+static struct rgw rgw;
 static struct peer_env settings;
-
-/* Runs rgw.sh; its "NAME=value" lines become settings, renamed. */
-static void run_rgw(const char *arguments, const char *const (*renames)[2])
-{
-    auto_free char *command = xasprintf("tests/support/rgw.sh %s", arguments);
-    char line[LINE_SIZE];
-    FILE *pipe = popen(command, "r");
-
-    ck_assert_ptr_nonnull(pipe);
-    while (fgets(line, sizeof(line), pipe) != NULL) {
-        char *value = strchr(line, '=');
-
-        ck_assert_ptr_nonnull(value);
-        *value++ = '\0';
-        value[strcspn(value, "\n")] = '\0';
-        for (size_t i = 0; renames != NULL && renames[i][0] != NULL; i++)
-            if (strcmp(renames[i][0], line) == 0)
-                peer_env_set(&settings, renames[i][1], value);
-    }
-    ck_assert_msg(pclose(pipe) == 0, "%s", command);
-}
 
 static void start_rgw(void)
 {
-    static const char *const renames[][2] = {
-        {"RGW_ENDPOINT", "AWS_ENDPOINT_URL_S3"},
-        {"RGW_ACCESS_KEY", "AWS_ACCESS_KEY_ID"},
-        {"RGW_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"},
-        {NULL, NULL},
-    };
-    auto_free char *up = NULL;
-    auto_free char *bucket = NULL;
-
     peer_env_init(&settings, NULL);
-    (void)snprintf(rgw_dir, sizeof(rgw_dir), "/tmp/redkeep-rgw.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(rgw_dir));
-    up = xasprintf("up %s", rgw_dir);
-    bucket = xasprintf("bucket %s %s", rgw_dir, BUCKET);
-    run_rgw(up, renames);
-    run_rgw(bucket, NULL);
+    rgw_start(&rgw, BUCKET, NULL, NULL, &settings);
 }
 
 static void stop_rgw(void)
 {
-    auto_free char *down = xasprintf("down %s", rgw_dir);
-
-    run_rgw(down, NULL);
+    rgw_stop(&rgw);
     peer_env_release(&settings);
 }
 
@@ -332,21 +292,14 @@ END_TEST
 START_TEST(a_bucket_that_went_away_is_not_a_missing_object)
 {
     auto_store struct store *store = NULL;
-    auto_free char *make = xasprintf("bucket %s going-away", rgw_dir);
     struct err err = {0};
     uint64_t size;
     auto_buf struct buf out;
 
-    run_rgw(make, NULL);
+    rgw_make_bucket(&rgw, "going-away");
     store = open_store("going-away");
     buf_init(&out, 10);
-    {
-        auto_free char *remove = xasprintf(
-            "CEPH_CONF=%s/ceph.conf radosgw-admin bucket rm --bucket=going-away 2>&1", rgw_dir);
-        FILE *pipe = popen(remove, "r");
-
-        ck_assert_int_eq(pclose(pipe), 0);
-    }
+    rgw_remove_bucket(&rgw, "going-away");
     ck_assert_int_eq(store_head(store, "key", &size, &err), -1);
     ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     ck_assert_int_eq(store_get_small(store, "key", &out, &err), -1);
@@ -404,17 +357,8 @@ END_TEST
 
 START_TEST(session_tokens_are_accepted)
 {
-    static const char *const renames[][2] = {
-        {"ACCESS_KEY", "AWS_ACCESS_KEY_ID"},
-        {"SECRET_KEY", "AWS_SECRET_ACCESS_KEY"},
-        {"SESSION_TOKEN", "AWS_SESSION_TOKEN"},
-        {NULL, NULL},
-    };
-    auto_free char *session = xasprintf("session %s", rgw_dir);
-    auto_free char *bucket = xasprintf("bucket %s session-tests", rgw_dir);
-
-    run_rgw(bucket, NULL);
-    run_rgw(session, renames); /* this test has a process of its own, and so have its settings */
+    rgw_make_bucket(&rgw, "session-tests");
+    rgw_start_session(&rgw, &settings); /* each test has a process, and so settings, of its own */
     {
         auto_store struct store *store = open_store("session-tests/by token");
         uint8_t data[1000];
