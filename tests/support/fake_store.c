@@ -127,6 +127,8 @@ static enum verdict begin(struct fake_store *fake, const char *operation, const 
     bool goes_on = fake->fault == FAKE_GONE || fake->fault == FAKE_LOST_GONE;
 
     (void)buf_printf(&fake->log, &ignored, "%s %s\n", operation, key);
+    if (fake->hook != NULL)
+        fake->hook(fake, operation, key);
     if (fake->countdown == 0 || number < fake->countdown || (number > fake->countdown && !goes_on))
         return GO;
     fake->fired++;

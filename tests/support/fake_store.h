@@ -38,6 +38,8 @@ struct fake_store {
     unsigned open_uploads; /* sinks that were neither finished nor freed */
     unsigned open_sources;
     unsigned freed; /* how often store_free was called */
+    /* Called at the start of every operation; may change the store. NULL: none. */
+    void (*hook)(struct fake_store *fake, const char *operation, const char *key);
 
     unsigned countdown; /* private */
     enum fake_fault fault;
