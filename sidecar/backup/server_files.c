@@ -62,7 +62,10 @@ static int find_acl(struct redis *redis, const char *set, struct server_files *f
     }
     const char *name = path;
     size_t dir_len = files->dir != NULL ? strlen(files->dir) : 0;
-    if (dir_len > 0 && strncmp(path, files->dir, dir_len) == 0 && path[dir_len] == '/')
+    bool has_dir = dir_len > 0;
+    while (dir_len > 0 && files->dir[dir_len - 1] == '/')
+        dir_len--;
+    if (has_dir && strncmp(path, files->dir, dir_len) == 0 && path[dir_len] == '/')
         name = path + dir_len + 1;
     if (strncmp(name, "./", 2) == 0)
         name += 2;
