@@ -64,7 +64,7 @@ static const char *hint_of_errno(int code)
     }
 }
 
-int err_set(struct err *err, enum err_kind kind, const char *format, ...)
+int(err_set)(struct err *err, enum err_kind kind, const char *format, ...)
 {
     char text[2 * ERR_MSG_MAX];
     va_list args;
@@ -86,7 +86,7 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     return -1;
 }
 
-int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
+int(err_sys)(struct err *err, enum err_kind kind, const char *format, ...)
 {
     int code = errno;
     char text[ERR_MSG_MAX];
@@ -107,7 +107,7 @@ int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
     return -1;
 }
 
-int err_wrap(struct err *err, const char *format, ...)
+int(err_wrap)(struct err *err, const char *format, ...)
 {
     char prefix[ERR_MSG_MAX];
     char head[2 * ERR_MSG_MAX + 2];

@@ -49,4 +49,11 @@ const char *err_kind_name(enum err_kind kind);
 /* Where the last "HINT: " of a message begins, NULL when it has none. Borrowed from message. */
 const char *err_hint(const char *message);
 
+#ifdef __clang_analyzer__
+/* The analyzer cannot see that they always return -1, and would follow paths that do not exist. */
+#define err_set(...) ((err_set)(__VA_ARGS__), -1)
+#define err_sys(...) ((err_sys)(__VA_ARGS__), -1)
+#define err_wrap(...) ((err_wrap)(__VA_ARGS__), -1)
+#endif
+
 #endif
