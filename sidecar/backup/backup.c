@@ -177,6 +177,19 @@ static int judge(const struct snapshot *snapshot, struct manifest *manifest, str
     return 0;
 }
 
+/* An answer lost behind the last step leaves data without a manifest: it is removed, if it can be.
+ */
+static int finish_data(struct sink **out, struct store *store, const char *key, struct err *err)
+{
+    struct err ignored;
+
+    if (sink_finish(*out, err) == 0)
+        return 0;
+    sink_free(TAKE_PTR(*out));
+    (void)store_remove(store, key, &ignored); /* what stays is an orphan, which nobody lists */
+    return -1;
+}
+
 static int store_data(struct store *store, const struct snapshot *snapshot,
                       const struct backup_options *options, struct manifest *manifest,
                       struct err *err)
@@ -196,7 +209,8 @@ static int store_data(struct store *store, const struct snapshot *snapshot,
         pack_bundle(bundle, &pack_options, out, crc, err) != 0)
         return -1;
     copy_files(snapshot, crc, manifest);
-    if (judge(snapshot, manifest, err) != 0 || cancel_check(err) != 0 || sink_finish(out, err) != 0)
+    if (judge(snapshot, manifest, err) != 0 || cancel_check(err) != 0 ||
+        finish_data(&out, store, key, err) != 0)
         return -1;
     manifest->pack_ms = clock_mono_ms(options->clock) - began_ms;
     return 0;
@@ -262,8 +276,10 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
 
     if (catalog_check_instance(options->instance, err) != 0)
         return -1;
-    if (fs_open_dir(AT_FDCWD, options->data_dir, &data_dir_fd, err) != 0)
+    if (fs_open_dir(AT_FDCWD, options->data_dir, &data_dir_fd, err) != 0) {
+        err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "open the data directory");
+    }
     if (fs_lock(data_dir_fd, options->data_dir, err) != 0 ||
         take_and_store(redis, store, options, data_dir_fd, &manifest, err) != 0)
         return -1;

@@ -42,7 +42,7 @@ static void note_file(struct snapshot *snapshot, const char *name, enum manifest
 
 static int check_name(const char *name, struct err *err)
 {
-    if (!untar_name_is_safe(name))
+    if (!untar_name_is_safe(name) || !manifest_can_hold(name))
         return err_set(err, ERR_CONFIG, "file name '%.200s' cannot be stored", name);
     return 0;
 }
@@ -77,11 +77,19 @@ static int add_small(struct snapshot *snapshot, int dir_fd, const char *path, co
 
     if (check_name(name, err) != 0)
         return -1;
-    if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-        return 0;
+    if (fstatat(dir_fd, path, &st, 0) != 0) { /* a link into a mounted volume is followed */
+        if (errno == ENOENT)
+            return 0;
+        return err_sys(err, ERR_FAILED, "include %s", path);
+    }
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_FAILED, "include %s: it is not a regular file", path);
     buf_init(&content, SMALL_FILE_MAX);
-    if (fs_read_file(dir_fd, path, &content, err) != 0)
+    if (fs_read_file(dir_fd, path, &content, err) != 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            return 0;
         return err_wrap(err, "include %s", path);
+    }
     struct bundle_file file = {.name = name,
                                .size = content.len,
                                .mode = st.st_mode & 07777,
@@ -154,12 +162,14 @@ static int add_aof(const struct server_files *names, const struct snapshot_optio
 
     if (snapshot->info.aof_enabled != 1)
         return 0; /* the caller sees that no such file is there */
-    if (fs_open_dir(options->data_dir_fd, names->appenddirname, &dir_fd, err) != 0)
-        return err_wrap(err, "include the append-only files");
-    pin.dir_fd = dir_fd;
-    if (aof_pin_open(&pin, &snapshot->aof, err) != 0)
-        return err_wrap(err, "include the append-only files");
-    return add_aof_files(names, snapshot, err);
+    if (fs_open_dir(options->data_dir_fd, names->appenddirname, &dir_fd, err) == 0) {
+        pin.dir_fd = dir_fd;
+        if (aof_pin_open(&pin, &snapshot->aof, err) == 0)
+            return add_aof_files(names, snapshot, err);
+    }
+    if (err->kind == ERR_NOT_FOUND) /* a missing file is no missing backup */
+        err->kind = ERR_FAILED;
+    return err_wrap(err, "include the append-only files");
 }
 
 static int look_at_server(struct redis *redis, struct snapshot *snapshot, struct err *err)
