@@ -16,6 +16,7 @@ enum {
     XML_MAX = 8 * 1024 * 1024, /* 1000 keys of 1024 bytes, each byte as three, and what is around */
     URL_MAX = 32 * 1024,
     LOOK_AROUND_MS = 200,
+    GRACE_LOOKS = 25,
     MAX_LINES = 8,
 };
 
@@ -407,11 +408,30 @@ int s3_call_wait_any(struct s3_call *const *calls, size_t count, int64_t timeout
     return 0;
 }
 
+/* A change that was sent may be carried out after we hung up, and after we looked for it in order
+ * to undo it: so its answer is waited for, for a while, even when asked to stop. */
+static bool let_settle(struct s3_call *call)
+{
+    if (call->request.method[0] != 'P')
+        return false;
+    for (int i = 0; i < GRACE_LOOKS && call->state == UNDER_WAY; i++) {
+        uint64_t seen = s3_http_get_settled(call->s3->http);
+
+        if (!s3_call_step(call) && call->state == UNDER_WAY)
+            s3_http_wait(call->s3->http, seen, LOOK_AROUND_MS);
+    }
+    return call->state == SETTLED;
+}
+
 int s3_call_wait(struct s3_call *call, struct err *err)
 {
+    struct err why;
+
     while (!s3_call_step(call))
-        if (s3_call_wait_any(&call, 1, LOOK_AROUND_MS, err) != 0)
+        if (s3_call_wait_any(&call, 1, LOOK_AROUND_MS, &why) != 0 && !let_settle(call)) {
+            *err = why;
             return -1;
+        }
     return s3_call_get_result(call, err);
 }
 
