@@ -31,7 +31,8 @@ static const struct option_spec *find_option(const struct option_spec *specs, co
 
 static int check_may_be_flag(const struct setting_row *row, const char *value, struct err *err)
 {
-    if (row->type != SETTING_URL || !settings_url_has_password(value))
+    if ((row->type != SETTING_URL && row->type != SETTING_SERVER) ||
+        !settings_url_has_password(value))
         return 0;
     return err_set(err, ERR_CONFIG,
                    "--%s holds a password, which every process of this machine could read. "

@@ -15,7 +15,9 @@ char *setting_value_masked(const struct setting_row *row, const char *text)
 {
     if (row->type == SETTING_SECRET)
         return xstrdup(MASK);
-    return row->type == SETTING_URL ? settings_masked_url(text) : xstrdup(text);
+    bool is_url = row->type == SETTING_URL || row->type == SETTING_SERVER;
+
+    return is_url ? settings_masked_url(text) : xstrdup(text);
 }
 
 static struct json *list_to_json(const struct setting_row *row, unsigned bits)
@@ -47,6 +49,7 @@ void setting_value_to_json(const struct setting_row *row, const struct settings 
     switch (row->type) {
     case SETTING_STRING:
     case SETTING_URL:
+    case SETTING_SERVER:
     case SETTING_FILENAME:
     case SETTING_PATH:
     case SETTING_WORD:

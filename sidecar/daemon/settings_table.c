@@ -22,7 +22,7 @@ static const char *const format_words[] = {"auto", "text", "json", NULL};
 
 const struct setting_row setting_table[] = {
     {.name = "redis-url",
-     .type = SETTING_URL,
+     .type = SETTING_SERVER,
      FIELD(redis_url),
      .default_text = "redis://127.0.0.1:6379",
      .value = "URL",

@@ -15,6 +15,7 @@ enum setting_type {
     SETTING_STRING,   /* char *: not empty, no control characters */
     SETTING_SECRET,   /* struct secret: any bytes but NUL */
     SETTING_URL,      /* char *: scheme://..., masked wherever it is shown */
+    SETTING_SERVER,   /* char *: the same, and one that redis_url.h knows */
     SETTING_FILENAME, /* char *: one name without a '/' */
     SETTING_PATH,     /* char *: relative, no "..", may have '/' */
     SETTING_WORD,     /* char *: no blanks */

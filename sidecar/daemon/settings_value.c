@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "redis/redis_url.h"
 
 static void *field_of(const struct setting_row *row, struct settings *settings)
 {
@@ -94,6 +95,15 @@ static int check_url(const char *text, struct err *err)
     if (scheme == 0 || strncmp(text + scheme, "://", 3) != 0 || has_blank(text))
         return err_set(err, ERR_CONFIG, "it is not a URL, such as SCHEME://...");
     return 0;
+}
+
+static int check_server(const char *text, struct err *err)
+{
+    auto_redis_address struct redis_address address = {0};
+
+    if (check_url(text, err) != 0)
+        return -1;
+    return redis_url_parse(text, &address, err);
 }
 
 /* "7.0.15", "8.1", "valkey 8.1" */
@@ -280,6 +290,8 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         return 0;
     case SETTING_URL:
         return parse_text(check_url, text, field, err);
+    case SETTING_SERVER:
+        return parse_text(check_server, text, field, err);
     case SETTING_FILENAME:
         return parse_text(check_filename, text, field, err);
     case SETTING_PATH:
@@ -309,6 +321,7 @@ void setting_value_release(const struct setting_row *row, struct settings *setti
     switch (row->type) {
     case SETTING_STRING:
     case SETTING_URL:
+    case SETTING_SERVER:
     case SETTING_FILENAME:
     case SETTING_PATH:
     case SETTING_WORD:

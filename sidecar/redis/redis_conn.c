@@ -299,7 +299,7 @@ static int judge_bgsave(const struct redis *redis, const redisReply *reply,
         *out = REDIS_BGSAVE_ACCEPTED;
         return 0;
     }
-    if (reply->type != REDIS_REPLY_ERROR)
+    if (reply->type != REDIS_REPLY_ERROR || reply->str == NULL)
         return err_set(err, ERR_SERVER, "%s: BGSAVE: the answer is neither OK nor an error",
                        redis->label);
     if (!redis_reply_is(reply->str, "ERR") || redis_reply_is_unknown_command(reply->str))

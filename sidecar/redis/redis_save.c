@@ -319,6 +319,8 @@ static int fail_unseen(const struct save *save, const char *what, struct err *er
 static int judge_failure(const struct save *save, const struct redis_server_info *info,
                          int attempts, struct err *err)
 {
+    char place[384];
+
     if (info->rdb_last_bgsave_ok == 0)
         return err_set(
             err, ERR_SERVER,
@@ -331,11 +333,12 @@ static int judge_failure(const struct save *save, const struct redis_server_info
         return fail_unseen(save, save->before.exists ? "is unchanged" : "is not there", err);
     if (attempts < ATTEMPTS_MAX)
         return 0;
+    describe_place(save, place, sizeof(place));
     return err_set(err, ERR_SERVER,
-                   "%s: the server dropped the save %d times without an error. HINT: something "
-                   "runs FLUSHALL, or BGSAVE CANCEL, while it saves; and %s must be the file that "
-                   "the server writes",
-                   redis_label(save->redis), attempts, save->file_label);
+                   "%s: %d saves, and no new %s, though the server names no error. HINT: data-dir "
+                   "and the dbfilename must name the server's own directory and file, as redkeep "
+                   "sees them.%s Or something runs FLUSHALL, or BGSAVE CANCEL, while it saves",
+                   redis_label(save->redis), attempts, save->file_label, place);
 }
 
 /* 1 saved; 0 no file came of it, but another attempt makes sense. */

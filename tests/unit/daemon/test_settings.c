@@ -344,11 +344,11 @@ END_TEST
 START_TEST(every_setting_can_be_given_in_every_way)
 {
     static const char *const values[] = {
-        [SETTING_STRING] = "text",   [SETTING_SECRET] = "text", [SETTING_URL] = "file:///x",
-        [SETTING_FILENAME] = "name", [SETTING_PATH] = "a/b",    [SETTING_WORD] = "word",
-        [SETTING_VERSION] = "7.2",   [SETTING_OWNER] = "1:2",   [SETTING_UINT] = "7",
-        [SETTING_SIZE] = "7MiB",     [SETTING_DURATION] = "7s", [SETTING_ENUM] = NULL,
-        [SETTING_LIST] = NULL,
+        [SETTING_STRING] = "text",      [SETTING_SECRET] = "text",   [SETTING_URL] = "file:///x",
+        [SETTING_SERVER] = "redis://h", [SETTING_FILENAME] = "name", [SETTING_PATH] = "a/b",
+        [SETTING_WORD] = "word",        [SETTING_VERSION] = "7.2",   [SETTING_OWNER] = "1:2",
+        [SETTING_UINT] = "7",           [SETTING_SIZE] = "7MiB",     [SETTING_DURATION] = "7s",
+        [SETTING_ENUM] = NULL,          [SETTING_LIST] = NULL,
     };
     const struct setting_row *row = &setting_table[_i];
     const char *value = row->words != NULL ? row->words[1] : values[row->type];

@@ -24,11 +24,22 @@ END_TEST
 START_TEST(a_save_that_is_always_dropped_fails)
 {
 #define TRY INFO(DROPPED), STARTED, INFO(FORKED), INFO(DROPPED)
-    const struct redis_peer_step steps[] = {HELLO, INFO(IDLE), TRY, TRY, TRY, END};
+    const struct redis_peer_step steps[] = {
+        HELLO,
+        INFO(IDLE),
+        TRY,
+        TRY,
+        TRY,
+        {.expect = "CONFIG GET dir", .reply = "*2\r\n$3\r\ndir\r\n$6\r\n/there\r\n"},
+        {.expect = "CONFIG GET dbfilename", .reply = "*2\r\n$10\r\ndbfilename\r\n$5\r\nx.rdb\r\n"},
+        END,
+    };
 
     save_script_fails(steps, ERR_SERVER,
-                      "dropped the save 3 times without an error. HINT: something "
-                      "runs FLUSHALL");
+                      "3 saves, and no new /our/data/dump.rdb, though the server names no error. "
+                      "HINT: data-dir and the dbfilename must name the server's own directory and "
+                      "file, as redkeep sees them. The server says that it saves to /there/x.rdb. "
+                      "Or something runs FLUSHALL");
 }
 END_TEST
 
