@@ -18,6 +18,7 @@ enum {
     LOOK_AROUND_MS = 200,
     GRACE_LOOKS = 25,
     MAX_LINES = 8,
+    OPENING_STALL_S = 10,
 };
 
 enum call_state { IDLE, UNDER_WAY, SETTLED };
@@ -160,6 +161,14 @@ static int sign_attempt(struct s3_call *call, const char *path, struct head *hea
     return 0;
 }
 
+/* How long next to nothing may move; sooner when a person waits for the first answer. */
+static unsigned stall_s(const struct s3 *s3, const struct s3_call_request *request)
+{
+    unsigned seconds = s3->stall_s * (request->patience != 0 ? request->patience : 1);
+
+    return s3->is_opening && seconds > OPENING_STALL_S ? OPENING_STALL_S : seconds;
+}
+
 static void submit(struct s3_call *call, const char *path, const struct head *head)
 {
     const struct s3_call_request *request = &call->request;
@@ -181,7 +190,7 @@ static void submit(struct s3_call *call, const char *path, const struct head *he
                       .into = request->into,
                       .into_size = request->into_size,
                       .body_max = request->body_max != 0 ? request->body_max : XML_MAX,
-                      .stall_s = s3->stall_s * (request->patience != 0 ? request->patience : 1),
+                      .stall_s = stall_s(s3, request),
                   });
 }
 

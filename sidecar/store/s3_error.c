@@ -41,10 +41,10 @@ static const char *hint_for_fault(const struct s3_answer *answer)
     switch (answer->fault) {
     case HTTP_UNRESOLVED:
     case HTTP_REFUSED:
+    case HTTP_TIMEOUT:
         return "check AWS_ENDPOINT_URL_S3, AWS_REGION and the network";
     case HTTP_UNTRUSTED:
         return "AWS_CA_BUNDLE names a file of certificates to trust";
-    case HTTP_TIMEOUT:
     case HTTP_BROKEN:
     case HTTP_ANSWERED:
     case HTTP_TOO_LONG:

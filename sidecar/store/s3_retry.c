@@ -15,6 +15,7 @@ struct s3_retry_policy s3_retry_patient(void)
     return (struct s3_retry_policy){
         .max_attempts = 10,
         .max_unreachable = 10,
+        .max_timeouts = 10,
         .base_ms = 100,
         .cap_ms = 20 * 1000,
         .retry_after_cap_ms = 60 * 1000,
@@ -27,6 +28,7 @@ struct s3_retry_policy s3_retry_quick(void)
 
     policy.max_attempts = 5;
     policy.max_unreachable = 3;
+    policy.max_timeouts = 2;
     policy.base_ms = 500;
     policy.cap_ms = 4 * 1000;
     policy.retry_after_cap_ms = 10 * 1000;
@@ -86,7 +88,9 @@ static struct s3_decision retry_or_give_up(const struct s3_outcome *outcome, uns
                                            const struct s3_retry_policy *policy, uint32_t random)
 {
     bool unreachable = outcome->fault == HTTP_UNRESOLVED || outcome->fault == HTTP_REFUSED;
-    unsigned max = unreachable ? policy->max_unreachable : policy->max_attempts;
+    unsigned max = unreachable                      ? policy->max_unreachable
+                   : outcome->fault == HTTP_TIMEOUT ? policy->max_timeouts
+                                                    : policy->max_attempts;
     int64_t ceiling = policy->cap_ms;
     int64_t asked = outcome->retry_after_ms;
     int64_t delay;

@@ -21,6 +21,7 @@ struct s3_outcome {
 struct s3_retry_policy {
     unsigned max_attempts;
     unsigned max_unreachable; /* attempts when the host is unknown or refuses connections */
+    unsigned max_timeouts;    /* attempts when it takes a connection and then says nothing */
     int64_t base_ms;
     int64_t cap_ms;
     int64_t retry_after_cap_ms;

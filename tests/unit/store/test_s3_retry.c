@@ -138,6 +138,20 @@ START_TEST(an_unreachable_host_is_given_up_soon_when_a_person_waits)
 }
 END_TEST
 
+START_TEST(a_silent_host_is_asked_twice_when_a_person_waits)
+{
+    const struct s3_retry_policy quick = s3_retry_quick();
+    const struct s3_retry_policy patient = s3_retry_patient();
+    const struct s3_outcome silent = {HTTP_TIMEOUT, 0, "", -1, 0};
+    struct s3_retry_state state = {.attempts = 1};
+
+    ck_assert_int_eq(s3_retry_decide(&silent, &state, &quick, 0).verdict, S3_RETRY);
+    state.attempts = 2;
+    ck_assert_int_eq(s3_retry_decide(&silent, &state, &quick, 0).verdict, S3_GIVE_UP);
+    ck_assert_int_eq(s3_retry_decide(&silent, &state, &patient, 0).verdict, S3_RETRY);
+}
+END_TEST
+
 static Suite *s3_retry_suite(void)
 {
     Suite *suite = suite_create("s3_retry");
@@ -146,6 +160,7 @@ static Suite *s3_retry_suite(void)
     tcase_add_test(tc, each_class_of_outcome_has_its_verdict);
     tcase_add_test(tc, what_was_mended_once_is_not_mended_again);
     tcase_add_test(tc, delays_double_up_to_the_cap_and_are_uniform_below);
+    tcase_add_test(tc, a_silent_host_is_asked_twice_when_a_person_waits);
     tcase_add_test(tc, the_server_may_ask_for_a_pause_within_reason);
     tcase_add_test(tc, an_unreachable_host_is_given_up_soon_when_a_person_waits);
     suite_add_tcase(suite, tc);
