@@ -36,7 +36,7 @@ static const struct reply_hint reply_hints[] = {
     {"ERR", "max number of clients",
      ". HINT: all of the server's maxclients connections are taken"},
     {"ERR", "unknown command",
-     ". HINT: if the command was renamed, tell redkeep its new name in the settings"},
+     ". HINT: if the command was renamed, name it with bgsave-command or config-command"},
     {"ERR", "without any password",
      ". HINT: the server has no password; unset redis-password, or set requirepass there"},
 };
