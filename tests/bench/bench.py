@@ -9,6 +9,7 @@ Environment: N=5 runs of each, ONLY=backup,restore,... some groups only, BIG=1 a
 
 import os
 import shutil
+import signal
 import sys
 
 import groups
@@ -82,6 +83,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # a stop is an exception like any other: the servers are stopped on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except Failed as failure:

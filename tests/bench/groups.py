@@ -22,12 +22,26 @@ def size_gb(path):
 
 def pack(bench, dump, env, *options):
     """redkeep's own part of a backup: what follows the server's save."""
-    return Contender("", [bench.tool("pack_bench"), "backup", *options, REPOSITORY, dump], env=env)
+    return Contender("", [bench.tool("pack_bench"), *options, REPOSITORY, dump], env=env)
+
+
+def unpack(bench, target, env, **settings):
+    """The real command: it needs no server."""
+    settings = {"REPOSITORY": REPOSITORY, "INSTANCE": "bench", "COMPRESS_WORKERS": "2", **settings}
+    env = {**env, **{f"REDKEEP_{name}": value for name, value in settings.items()}}
+    return Contender("", [os.path.join(bench.build, "redkeep"), "restore", "--target", target],
+                     env=env)
 
 
 def named(name, contender):
     contender.name = name
     return contender
+
+
+def empty(directory):
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    os.sync()  # nobody pays for what another one wrote
 
 
 def warm(bench, path):
@@ -103,12 +117,9 @@ def restore(bench, report):
     bench.output(*pack(bench, dump, env, "-w", "2").command, env=env)
 
     def fresh():
-        shutil.rmtree(target, ignore_errors=True)
-        os.makedirs(target)
-        os.sync()  # nobody pays for what another one wrote
+        empty(target)
 
-    ours = Contender("redkeep, 2 workers", [bench.tool("pack_bench"), "restore", "-w", "2",
-                                            REPOSITORY, target])
+    ours = named("redkeep, 2 workers", unpack(bench, target, env))
     rcat = Contender("rclone cat | zstd -d",
                      shell(f"rclone -q cat sink:bench/dump.zst | zstd -q -d -o {target}/dump.rdb"))
     restic = Contender("restic restore", ["restic", "-q", "--no-cache", "restore", "latest",
@@ -116,10 +127,11 @@ def restore(bench, report):
     awscli = Contender("aws s3 cp", [*aws, "s3://bench/dump.rdb", f"{target}/dump.rdb"])
     everyone = [ours, rcat, restic, awscli]
     for contender in everyone:
-        contender.env, contender.prepare = env, fresh
+        contender.env = contender.env or env
+        contender.prepare = fresh
     bench.interleave(everyone, bench.runs)
     fresh()
-    bench.output(*ours.command, env=env)
+    bench.output(*ours.command, env=ours.env)
     bench.output("cmp", dump, os.path.join(target, "dump.rdb"))
     shutil.rmtree(target)
     report.table(f"restore of {size_gb(dump):.2f} GB", everyone)
@@ -138,20 +150,19 @@ def slow_remote(bench, report):
     sink = Sink(bench, *SLOW)
     env = sink.env()
     target = os.path.join(bench.work, "restored")
-    os.makedirs(target, exist_ok=True)
     try:
         one = named("backup, 1 connection", pack(bench, dump, env, "-w", "2", "-c", "1"))
         auto = named("backup, default", pack(bench, dump, env, "-w", "2"))
         one.prepare = auto.prepare = sink.reset
         bench.interleave([one, auto], min(bench.runs, 3), count_stored(sink))
-        fetch = [bench.tool("pack_bench"), "restore", "-w", "2"]
-        one_back = Contender("restore, 1 connection", [*fetch, "-c", "1", REPOSITORY, target],
-                             env=env)
-        auto_back = Contender("restore, default", [*fetch, REPOSITORY, target], env=env)
+        one_back = named("restore, 1 connection",
+                         unpack(bench, target, env, UPLOAD_PARALLEL="1"))
+        auto_back = named("restore, default", unpack(bench, target, env))
+        one_back.prepare = auto_back.prepare = lambda: empty(target)
         bench.interleave([one_back, auto_back], min(bench.runs, 3))
     finally:
         sink.stop()
-        shutil.rmtree(target)
+        shutil.rmtree(target, ignore_errors=True)
     report.table("slow remote: 30 ms an answer, 50 MB/s a connection",
                  [one, auto, one_back, auto_back])
     report.at_least("slow remote, backup", "1 connection",
@@ -311,10 +322,7 @@ def live_server(bench, report):
         env = {**sink.env(), "SOCKET": redis.socket, "DATA": redis.dir, "TIMES": times}
         script = Contender("BGSAVE + cp + gzip + upload", shell(SCRIPT), env=env)
         bench.interleave([script], 1, count_stored(sink))
-        everyone = [script]
-        redkeep = os.path.join(bench.build, "redkeep")
-        if os.path.exists(redkeep):
-            everyone += real_commands(bench, redkeep, redis)
+        everyone = [script, *real_commands(bench, redis)]
     finally:
         redis.stop()
     report.table("with a live server (its save included)", everyone)
@@ -331,22 +339,20 @@ def live_server(bench, report):
     report.note(f"script: {script.median('wall_s'):.1f} s, of it {after_save:.1f} s after the save")
 
 
-def real_commands(bench, redkeep, redis):
+def real_commands(bench, redis):
     """The commands as a user runs them, the server's save and all."""
+    sink = bench.sink
     target = os.path.join(bench.work, "restored")
-    os.makedirs(target, exist_ok=True)
     env = {
-        **bench.sink.env(),
+        **unpack(bench, target, sink.env()).env,
         "REDKEEP_REDIS_URL": f"unix://{redis.socket}",
         "REDKEEP_DATA_DIR": redis.dir,
-        "REDKEEP_REPOSITORY": "s3://bench/live",
-        "REDKEEP_INSTANCE": "bench",
-        "REDKEEP_COMPRESS_WORKERS": "2",
     }
-    backup_command = Contender("redkeep backup", [redkeep, "backup"], env=env)
-    bench.interleave([backup_command], 1, count_stored(bench.sink))
-    restore_command = Contender("redkeep restore", [redkeep, "restore", "--target", target],
-                                env=env)
+    backup_command = Contender("redkeep backup", [os.path.join(bench.build, "redkeep"), "backup"],
+                               env=env, prepare=sink.reset)
+    bench.interleave([backup_command], 1, count_stored(sink))
+    restore_command = named("redkeep restore", unpack(bench, target, sink.env()))
+    restore_command.prepare = lambda: empty(target)
     bench.interleave([restore_command], 1)
     shutil.rmtree(target)
     return [backup_command, restore_command]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 TICKS = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count()
 NOISY = 0.15  # share of the machine used by others above which a run counts only for want of better
-QUIET_WAIT_S = 20
+QUIET_WAIT_S = 5
 
 
 def busy_s():

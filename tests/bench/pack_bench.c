@@ -1,7 +1,7 @@
 /*
- * The pipeline of `redkeep backup` and `redkeep restore` on a dump that is there already, so that
- * the time is redkeep's own and not that of the server's save: the same calls on the same modules,
- * with the file in place of a snapshot. What `backup` writes is a whole backup, manifest and all.
+ * The pipeline of `redkeep backup` on a dump that is there already, so that the time is redkeep's
+ * own and not that of the server's save: the same calls on the same modules, with the file in place
+ * of a snapshot. What it writes is a whole backup, manifest and all, for `redkeep restore`.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "backup/catalog.h"
-#include "backup/fetch.h"
 #include "backup/manifest.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,11 +23,9 @@
 #include "store/store.h"
 #include "stream/bundle.h"
 #include "stream/pack.h"
-#include "stream/sink_file.h"
 
 #define OBJECT_NAME "data.tar.zst"
 #define FILE_NAME "dump.rdb"
-#define STAGED_NAME ".restoring"
 
 struct arguments {
     uint64_t workers;
@@ -37,7 +34,7 @@ struct arguments {
     uint64_t level;
     const char *instance;
     const char *repository;
-    const char *path; /* the dump, or the directory to restore to */
+    const char *path; /* the dump */
 };
 
 static int open_store(const struct arguments *arguments, struct store **out, struct err *err)
@@ -141,42 +138,6 @@ static int back_up(const struct arguments *arguments, struct err *err)
     return 0;
 }
 
-static int on_file(void *context, const struct manifest_file *file, const struct untar_entry *entry,
-                   struct sink **out, struct err *err)
-{
-    const int *dir_fd = context;
-    int fd = openat(*dir_fd, STAGED_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, entry->mode);
-
-    if (fd < 0)
-        return err_sys(err, ERR_FAILED, "create %s for %s", STAGED_NAME, file->name);
-    *out = sink_file_new(fd, file->name);
-    return 0;
-}
-
-static int restore_newest(const struct arguments *arguments, struct err *err)
-{
-    struct fetch_options options = {.workers = (unsigned)arguments->workers, .on_file = on_file};
-    auto_catalog struct catalog catalog = {0};
-    auto_manifest struct manifest manifest = {0};
-    auto_store struct store *store = NULL;
-    auto_close int dir_fd = -1;
-
-    options.context = &dir_fd;
-    if (fs_open_dir(AT_FDCWD, arguments->path, &dir_fd, err) != 0 ||
-        open_store(arguments, &store, err) != 0 ||
-        catalog_list(store, arguments->instance, &catalog, err) != 0)
-        return -1;
-    if (catalog.count == 0)
-        return err_set(err, ERR_NOT_FOUND, "no backup of %s", arguments->instance);
-    if (catalog_read(store, arguments->instance, catalog.ids[catalog.count - 1], &manifest, err) !=
-            0 ||
-        fetch(store, &manifest, &options, err) != 0)
-        return -1;
-    if (renameat(dir_fd, STAGED_NAME, dir_fd, FILE_NAME) != 0)
-        return err_sys(err, ERR_FAILED, "rename to %s", FILE_NAME);
-    return fs_fsync(dir_fd, arguments->path, err);
-}
-
 static int parse_arguments(int argc, char **argv, struct arguments *out, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -184,7 +145,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out, struct 
 
     *out = (struct arguments){
         .workers = cores > 2 ? (uint64_t)cores - 1 : 1, .level = 1, .instance = "bench"};
-    while ((option = getopt(argc - 1, argv + 1, "w:c:P:l:i:")) != -1) {
+    while ((option = getopt(argc, argv, "w:c:P:l:i:")) != -1) {
         uint64_t *number = option == 'w'   ? &out->workers
                            : option == 'c' ? &out->connections
                            : option == 'P' ? &out->part_bytes
@@ -196,35 +157,28 @@ static int parse_arguments(int argc, char **argv, struct arguments *out, struct 
         else if (number == NULL || parse_size(optarg, number, err) != 0)
             return -1;
     }
-    if (argc - 1 - optind != 2)
+    if (argc - optind != 2)
         return -1;
-    out->repository = argv[1 + optind];
-    out->path = argv[2 + optind];
+    out->repository = argv[optind];
+    out->path = argv[optind + 1];
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *verb;
-        int (*run)(const struct arguments *arguments, struct err *err);
-    } verbs[] = {{"backup", back_up}, {"restore", restore_newest}};
     struct arguments arguments;
     struct err err = {0};
 
-    for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(argv[1], verbs[i].verb) != 0)
-            continue;
-        if (parse_arguments(argc, argv, &arguments, &err) != 0)
-            break;
-        if (verbs[i].run(&arguments, &err) == 0)
-            return 0;
-        (void)fprintf(stderr, "pack_bench: %s\n", err.msg);
-        return (int)err.kind;
+    if (parse_arguments(argc, argv, &arguments, &err) != 0) {
+        (void)fprintf(
+            stderr,
+            "%s\nusage: pack_bench [OPTIONS] REPOSITORY DUMP\n"
+            "-w workers, -c connections, -P part bytes, -l compression level, -i instance\n",
+            err.msg);
+        return 2;
     }
-    (void)fputs("usage: pack_bench backup [OPTIONS] REPOSITORY DUMP\n"
-                "       pack_bench restore [OPTIONS] REPOSITORY DIRECTORY     the newest backup\n"
-                "-w workers, -c connections, -P part bytes, -l compression level, -i instance\n",
-                stderr);
-    return 2;
+    if (back_up(&arguments, &err) == 0)
+        return 0;
+    (void)fprintf(stderr, "pack_bench: %s\n", err.msg);
+    return (int)err.kind;
 }
