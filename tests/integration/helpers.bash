@@ -113,11 +113,21 @@ info_is() {
 }
 
 # fill [STRINGS]: every type, and functions
+# shellcheck disable=SC2120 # other files give the number
 fill() {
     cli --eval "$BATS_TEST_DIRNAME/dataset.lua" , "${1:-2000}" >/dev/null
     printf '#!lua name=shop\nredis.register_function("price", function() return 42 end)\n' |
         cli -x FUNCTION LOAD REPLACE >/dev/null
     [[ $(cli DBSIZE) -gt 20 ]]
+}
+
+# filled_server OPTION...: it has started once more since it was filled: what it keeps in memory only,
+# such as what a consumer group has read when it writes no RDB, no file can bring back
+filled_server() {
+    server_start "$@"
+    fill
+    server_stop
+    server_start "$@"
 }
 
 # Everything that a server knows of its data: the digest of all values, and what that leaves out.
@@ -156,6 +166,16 @@ no_leftovers() {
 tmpfs() {
     mkdir -p "$1"
     mount -t tmpfs -o "$2" none "$1"
+}
+
+# Volume and repository in memory: for those who come to their end many times, and sync each time.
+in_memory() {
+    tmpfs "$dir/memory" size=1g
+    data=$dir/memory/volume
+    mkdir "$data" "$dir/memory/repository"
+    rmdir "$dir/repository"
+    ln -s memory/repository "$dir/repository"
+    export REDKEEP_DATA_DIR=$data REDKEEP_REPOSITORY=file://$dir/memory/repository
 }
 
 # ---- the binary ----

@@ -39,15 +39,6 @@ comes_back() {
     server_kill
 }
 
-# filled_server OPTION...: it has started once more since it was filled: what it keeps in memory only,
-# such as what a consumer group has read when it writes no RDB, no file can bring back
-filled_server() {
-    server_start "$@"
-    fill
-    server_stop
-    server_start "$@"
-}
-
 # loses_and_finds INCLUDE "APPENDONLY..." SERVER-OPTION...
 loses_and_finds() {
     local include=$1 restarts=$2 appendonly
