@@ -113,19 +113,6 @@ static int open_stream(struct store *store, const struct manifest *manifest, uns
         workers, out, err);
 }
 
-/* libarchive stops at the archive's end; the parts behind it are to be proven as well. */
-static int expect_end(struct source *tar, struct err *err)
-{
-    const uint8_t *data = NULL;
-    size_t len = 0;
-
-    if (source_next(tar, &data, &len, err) != 0)
-        return -1;
-    if (len > 0)
-        return err_set(err, ERR_CORRUPT, "the archive goes on after its end");
-    return 0;
-}
-
 static int fetch_members(struct store *store, struct fetching *fetching, struct err *err)
 {
     const struct manifest *manifest = fetching->manifest;
@@ -133,7 +120,7 @@ static int fetch_members(struct store *store, struct fetching *fetching, struct 
     struct untar_handler handler = {.entry = on_entry, .context = fetching};
 
     if (open_stream(store, manifest, fetching->options->workers, &tar, err) != 0 ||
-        untar(tar, &handler, err) != 0 || expect_end(tar, err) != 0)
+        untar(tar, &handler, err) != 0)
         return -1;
     for (size_t i = 0; i < manifest->file_count; i++)
         if (!fetching->seen[i])

@@ -178,14 +178,32 @@ static int exchange(int stage_fd, const char *entry, int dir_fd, struct err *err
     return 0;
 }
 
-static bool is_dir(int dir_fd, const char *name)
+/* Are both a directory? They are there. */
+static int are_dirs(int a_fd, int b_fd, const char *name, bool *out, struct err *err)
 {
-    struct stat st;
+    struct stat a;
+    struct stat b;
 
-    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    if (fstatat(a_fd, name, &a, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatat(b_fd, name, &b, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_sys(err, ERR_FAILED, "look at %s", name);
+    *out = S_ISDIR(a.st_mode) && S_ISDIR(b.st_mode);
+    return 0;
 }
 
-/* Puts into a directory that stands (one for an ACL file) what it does not have yet. */
+static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err);
+
+/* What stands stays: an ACL file, nodes.conf. Of a directory, that is what is in it. */
+static int put_beside(int stage_fd, const char *entry, int dir_fd, struct err *err)
+{
+    bool dirs = false;
+
+    if (are_dirs(stage_fd, dir_fd, entry, &dirs, err) != 0)
+        return -1;
+    return dirs ? merge(stage_fd, entry, dir_fd, err) : 0;
+}
+
+/* Puts into a directory that stands what it does not have yet. */
 static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err)
 {
     auto_with(cleanup_entries) struct entries entries = {0};
@@ -201,11 +219,10 @@ static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err)
 
         if (stage_is_there(to_fd, name, &stands, err) != 0)
             return -1;
+        if (stands && put_beside(from_fd, name, to_fd, err) != 0)
+            return -1;
         if (!stands && renameat(from_fd, name, to_fd, name) != 0)
             return err_sys(err, ERR_FAILED, "put %s/%s in place", entry, name);
-        if (stands && is_dir(from_fd, name) && is_dir(to_fd, name) &&
-            merge(from_fd, name, to_fd, err) != 0)
-            return -1;
     }
     return fs_fsync(to_fd, entry, err);
 }
@@ -228,10 +245,8 @@ static int put_in_place(int stage_fd, const char *entry, int dir_fd,
             return err_sys(err, ERR_FAILED, "put %s in place", entry);
         return 0;
     }
-    if (strcmp(entry, names->appenddirname) != 0) /* what stands stays: an ACL file, nodes.conf */
-        return is_dir(stage_fd, entry) && is_dir(dir_fd, entry)
-                   ? merge(stage_fd, entry, dir_fd, err)
-                   : 0;
+    if (strcmp(entry, names->appenddirname) != 0)
+        return put_beside(stage_fd, entry, dir_fd, err);
     if (volume_entry_holds_data(dir_fd, entry, names, &holds, what, err) != 0)
         return -1;
     return holds ? 0 : exchange(stage_fd, entry, dir_fd, err);

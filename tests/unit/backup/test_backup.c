@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "support/backing_up.h"
 #include "support/leaks.h"
+#include "support/redis_peer.h"
 #include "support/tmpdir.h"
 #include "support/tree.h"
 
@@ -320,6 +321,42 @@ START_TEST(names_that_cannot_be_are_refused)
 }
 END_TEST
 
+START_TEST(a_server_that_allows_no_config_is_backed_up_all_the_same)
+{
+    backing_up_fill(&run);
+    redis_server_do(&run.server, "ACL SETUSER default -config");
+    backing_up_must_succeed(&run);
+    ck_assert_uint_eq(manifest_keys(&run.manifest), 15);
+    ck_assert_str_eq(run.manifest.appendonly, "no"); /* INFO tells */
+    ck_assert_str_eq(run.manifest.appenddirname, "appendonlydir");
+}
+END_TEST
+
+START_TEST(a_server_that_loads_is_left_alone)
+{
+    static const struct redis_peer_step steps[] = {
+        {.expect = "CLIENT SETNAME", .reply = "+OK\r\n"},
+        {.expect = "CONFIG GET dir", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET appendonly", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET dbfilename", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET appendfilename", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET appenddirname", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET cluster-config-file", .reply = "*0\r\n"},
+        {.expect = "CONFIG GET aclfile", .reply = "*0\r\n"},
+        {.expect = "INFO", .bulk = "redis_version:7.0.15\r\nloading:1\r\n"},
+        {0},
+    };
+    struct redis_peer *peer = redis_peer_start(steps, NULL);
+    const struct redis_options options = {.url = redis_peer_url(peer)};
+
+    redis_free(run.redis);
+    ck_assert_int_eq(redis_connect(&options, &run.redis, &run.err), 0);
+    backing_up_must_fail(&run, ERR_SERVER);
+    redis_free(TAKE_PTR(run.redis));
+    redis_peer_stop(peer);
+}
+END_TEST
+
 START_TEST(a_server_that_is_gone_is_told)
 {
     redis_server_do(&run.server, "CLIENT KILL TYPE normal SKIPME yes");
@@ -390,6 +427,8 @@ static TCase *dump_case(void)
     tcase_add_test(tcase, a_full_volume_gets_no_save);
     tcase_add_test(tcase, a_directory_that_is_not_the_servers_is_told);
     tcase_add_test(tcase, names_that_cannot_be_are_refused);
+    tcase_add_test(tcase, a_server_that_allows_no_config_is_backed_up_all_the_same);
+    tcase_add_test(tcase, a_server_that_loads_is_left_alone);
     tcase_add_test(tcase, a_server_that_is_gone_is_told);
     tcase_add_test(tcase, what_was_backed_up_is_served_again);
     return tcase;

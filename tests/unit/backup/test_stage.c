@@ -3,7 +3,7 @@
  */
 // link: -Wl,--wrap=openat -Wl,--wrap=mkdirat -Wl,--wrap=fsync -Wl,--wrap=renameat
 // link: -Wl,--wrap=renameat2 -Wl,--wrap=linkat -Wl,--wrap=fchown -Wl,--wrap=fchmod
-// link: -Wl,--wrap=unlinkat -Wl,--wrap=write -Wl,--wrap=read
+// link: -Wl,--wrap=unlinkat -Wl,--wrap=write -Wl,--wrap=read -Wl,--wrap=fstatat
 #include "backup/stage.h"
 
 #include <check.h>
@@ -21,6 +21,20 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ID "20261120T120000Z-000001"
+
+extern __typeof__(fstatat) __real_fstatat;
+extern __typeof__(fstatat) __wrap_fstatat;
+
+static unsigned stats_left; /* until one fails; 0: none does */
+
+int __wrap_fstatat(int fd, const char *path, struct stat *out, int flags)
+{
+    if (stats_left > 0 && --stats_left == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fstatat(fd, path, out, flags);
+}
 
 static const struct volume_names names = {"dump.rdb", "appendonly.aof", "appendonlydir"};
 
@@ -105,6 +119,7 @@ static void put_neighbours(int fd)
     tree_write(fd, "users.acl", "theirs", 6);
     tree_write(fd, "conf/y", "theirs", 6);
     tree_write(fd, "conf/z", "theirs", 6);
+    tree_write(fd, "conf/d/z", "theirs", 6);
     tree_write(fd, ".backup", "theirs", 6);
     tree_write(fd, "other/dump.rdb", "theirs", 6);
 }
@@ -200,6 +215,34 @@ START_TEST(every_failed_call_is_made_up_for_by_the_next_run)
 }
 END_TEST
 
+START_TEST(every_failed_look_is_made_up_for_by_the_next_run)
+{
+    bool replace = volumes[_i].replace;
+    auto_free char *after = tree_after((size_t)_i);
+    bool fired = true;
+    unsigned n = 0;
+
+    while (fired) {
+        struct run run;
+
+        begin(&run);
+        volumes[_i].put(run.fd);
+        auto_free char *before = tree_text(run.fd);
+        stats_left = ++n;
+        int rc = stage_all(&run, replace);
+        fired = stats_left == 0;
+        stats_left = 0;
+        check_state(&run, rc, before, after);
+        auto_free char *between = tree_text_but_rubbish(run.fd);
+        go_on(&run, replace, strcmp(between, after) == 0);
+        auto_free char *now = tree_text(run.fd);
+        ck_assert_str_eq(now, after);
+        end(&run);
+    }
+    ck_assert_uint_gt(n, 8);
+}
+END_TEST
+
 START_TEST(every_failed_call_of_a_resumed_switch_is_made_up_for)
 {
     bool replace = volumes[_i].replace;
@@ -290,6 +333,27 @@ START_TEST(what_is_replaced_is_moved_aside_and_nothing_else)
 }
 END_TEST
 
+START_TEST(nothing_is_moved_over_what_was_moved_aside_before)
+{
+    static const char note[] = ID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-restore-1\n";
+    auto_free char *id = NULL;
+    struct run run;
+
+    begin(&run);
+    tree_write(run.fd, ".redkeep-restore.replace/dump.rdb", "new", 3);
+    tree_write(run.fd, ".redkeep-restore.replace/.backup", note, strlen(note));
+    tree_write(run.fd, "before-restore-1/dump.rdb", "old", 3);
+    tree_write(run.fd, "dump.rdb", "newer", 5); /* of a server that started in between */
+    ck_assert_int_eq(stage_resume(run.fd, &id, &run.aside, &run.err), 0);
+    ck_assert_str_ne(run.aside, "before-restore-1");
+    auto_free char *moved = xasprintf("%s/dump.rdb", run.aside);
+    ck_assert(tree_has(run.fd, moved));
+    ck_assert(tree_has(run.fd, "before-restore-1/dump.rdb"));
+    ck_assert(tree_has(run.fd, "dump.rdb"));
+    end(&run);
+}
+END_TEST
+
 START_TEST(an_unfinished_stage_is_found_and_thrown_away)
 {
     struct stage_owner owner = {geteuid(), getegid()};
@@ -356,10 +420,12 @@ int main(void)
     tcase_set_timeout(tcase, 300); /* a ceiling for slow machines, not an expectation */
     tcase_add_loop_test(tcase, every_failed_call_is_made_up_for_by_the_next_run, 0,
                         COUNT(volumes) * COUNT(codes));
+    tcase_add_loop_test(tcase, every_failed_look_is_made_up_for_by_the_next_run, 0, COUNT(volumes));
     tcase_add_loop_test(tcase, every_failed_call_of_a_resumed_switch_is_made_up_for, 0,
                         COUNT(volumes));
     tcase_add_test(tcase, what_is_staged_has_its_modes_and_one_inode_for_both_layouts);
     tcase_add_test(tcase, what_is_replaced_is_moved_aside_and_nothing_else);
+    tcase_add_test(tcase, nothing_is_moved_over_what_was_moved_aside_before);
     tcase_add_test(tcase, an_unfinished_stage_is_found_and_thrown_away);
     tcase_add_loop_test(tcase, a_committed_restore_without_its_note_is_no_missing_backup, 0,
                         COUNT(notes));
