@@ -361,6 +361,10 @@ static int resume(const struct restore_options *options, int dir_fd, struct rest
     tell(options, "finishing a restore that was interrupted after it was complete");
     if (stage_resume(dir_fd, &result->id, &result->aside, err) != 0)
         return -1;
+    if (result->id == NULL) {
+        tell(options, "dropped it: a server has written data of its own meanwhile");
+        return 0;
+    }
     result->restored = true;
     result->reason = "restored";
     return 0;
@@ -383,7 +387,7 @@ static int restore_locked(const struct restore_options *options, int dir_fd,
     if (found == STAGE_COMMITTED && !options->dry_run) {
         if (resume(options, dir_fd, result, err) != 0)
             return -1;
-        if (!options->force)
+        if (result->restored && !options->force)
             return 0;
         result->restored = false; /* what is asked for now is still to be done */
         result->reason = NULL;

@@ -161,9 +161,13 @@ int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct si
 int stage_note(struct stage *stage, const char *id, const struct volume_names *names,
                struct err *err)
 {
-    auto_free char *text = xasprintf("%s\n%s\n%s\n%s\n%s\n", id, names->dbfilename,
-                                     names->appendfilename, names->appenddirname, stage->aside);
+    auto_free char *entries = NULL;
 
+    if (stage_list(stage->stage_fd, &entries, err) != 0)
+        return -1;
+    auto_free char *text =
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%s", id, names->dbfilename, names->appendfilename,
+                  names->appenddirname, stage->aside, entries);
     return stage_add_bytes(stage, STAGE_NOTE_NAME, 0600, text, err);
 }
 
@@ -236,21 +240,29 @@ static const char *next_line(char **text)
     return line;
 }
 
+static int read_note(int dir_fd, bool replace, struct buf *out, struct err *err)
+{
+    const char *path =
+        replace ? STAGE_REPLACE_NAME "/" STAGE_NOTE_NAME : STAGE_READY_NAME "/" STAGE_NOTE_NAME;
+
+    if (fs_read_file(dir_fd, path, out, err) == 0)
+        return 0;
+    err->kind = ERR_FAILED; /* a missing note is no missing backup */
+    return err_wrap(err, "finish an interrupted restore");
+}
+
 int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
 {
     auto_buf struct buf note = {0};
     bool replace = false;
+    bool is_overtaken = false;
 
-    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0)
-        return -1;
+    *out_id = NULL;
+    *out_aside = NULL;
     buf_init(&note, NOTE_MAX);
-    if (fs_read_file(dir_fd,
-                     replace ? STAGE_REPLACE_NAME "/" STAGE_NOTE_NAME
-                             : STAGE_READY_NAME "/" STAGE_NOTE_NAME,
-                     &note, err) != 0) {
-        err->kind = ERR_FAILED; /* a missing note is no missing backup */
-        return err_wrap(err, "finish an interrupted restore");
-    }
+    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        read_note(dir_fd, replace, &note, err) != 0)
+        return -1;
 
     auto_free char *text = buf_take(&note);
     char *at = text;
@@ -259,8 +271,14 @@ int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
     names.appendfilename = next_line(&at);
     names.appenddirname = next_line(&at);
     auto_free char *aside = xstrdup(next_line(&at));
-    if (*aside == '\0')
+    if (*at == '\0')
         return err_set(err, ERR_FAILED, "finish an interrupted restore: its note is cut off");
+    /* INVARIANT (a restore never touches a volume that holds data): a server may have been started
+     * since, and beside what it wrote, ours would be loaded in its stead one day */
+    if (!replace && stage_is_overtaken(dir_fd, &names, at, &is_overtaken, err) != 0)
+        return -1;
+    if (is_overtaken)
+        return stage_drop(dir_fd, err);
     if (stage_switch(dir_fd, &names, &aside, err) != 0)
         return -1;
     *out_aside = TAKE_PTR(aside);

@@ -73,7 +73,8 @@ int stage_note(struct stage *stage, const char *id, const struct volume_names *n
 int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
                  char **out_aside, struct err *err);
 
-/* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap).
+/* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap);
+ * NULL when a server has put data of its own there meanwhile, so that what was staged is dropped.
  */
 int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err);
 

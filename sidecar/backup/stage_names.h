@@ -22,6 +22,14 @@ int stage_sync_dirs(int stage_fd, struct err *err);
  * when there was nothing to move there, by this run or the one that was interrupted. */
 int stage_switch(int dir_fd, const struct volume_names *names, char **aside, struct err *err);
 
+/* The entries of the staging directory, a line each, but for the note; heap. */
+int stage_list(int stage_fd, char **out, struct err *err);
+/* With .ready there: is there data in the data directory that is not ours? ours is such a list. */
+int stage_is_overtaken(int dir_fd, const struct volume_names *names, const char *ours, bool *out,
+                       struct err *err);
+/* .ready becomes .partial, which is removed, now or by the next run. */
+int stage_drop(int dir_fd, struct err *err);
+
 /* A new name for that directory; heap. */
 char *stage_aside_name(void);
 

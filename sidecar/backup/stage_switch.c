@@ -84,6 +84,62 @@ int stage_sync_dirs(int stage_fd, struct err *err)
     return fs_fsync(stage_fd, "the staging directory", err);
 }
 
+int stage_list(int stage_fd, char **out, struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_free char *text = xstrdup("");
+
+    if (list_entries(stage_fd, &entries, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++) {
+        char *longer = xasprintf("%s%s\n", text, entries.names[i]);
+        free(text);
+        text = longer;
+    }
+    *out = TAKE_PTR(text);
+    return 0;
+}
+
+static bool is_line_of(const char *line, const char *text)
+{
+    size_t len = strlen(line);
+
+    for (const char *at = text; *at != '\0';) {
+        size_t end = strcspn(at, "\n");
+        if (end == len && strncmp(at, line, len) == 0)
+            return true;
+        at += end + (at[end] == '\n' ? 1 : 0);
+    }
+    return false;
+}
+
+int stage_is_overtaken(int dir_fd, const struct volume_names *names, const char *ours, bool *out,
+                       struct err *err)
+{
+    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_close int stage_fd = -1;
+    char what[VOLUME_WHAT_MAX];
+
+    *out = false;
+    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
+        list_entries(dir_fd, &entries, err) != 0)
+        return -1;
+    for (size_t i = 0; i < entries.count && !*out; i++) {
+        const char *entry = entries.names[i];
+        bool holds = false;
+
+        if (volume_entry_holds_data(dir_fd, entry, names, &holds, what, err) != 0)
+            return -1;
+        if (!holds)
+            continue;
+        *out = !is_line_of(entry, ours);
+        /* while ours is staged, what stands in its place is somebody else's */
+        if (!*out && volume_entry_holds_data(stage_fd, entry, names, out, what, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 char *stage_aside_name(void)
 {
     uint32_t tail = 0;
@@ -268,20 +324,28 @@ static int put_all_in_place(int stage_fd, int dir_fd, const struct volume_names 
     return fs_fsync(dir_fd, "the data directory", err);
 }
 
-static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
+int stage_drop(int dir_fd, struct err *err)
 {
-    auto_close int stage_fd = -1;
+    struct err ignored;
 
-    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
-        put_all_in_place(stage_fd, dir_fd, names, err) != 0 || stage_discard(dir_fd, err) != 0)
+    if (stage_discard(dir_fd, err) != 0)
         return -1;
     if (renameat(dir_fd, STAGE_READY_NAME, dir_fd, STAGE_PARTIAL_NAME) != 0)
         return err_sys(err, ERR_FAILED, "finish the restore");
     /* INVARIANT (a restore is all or nothing): here it is done; what is left is rubbish, and a run
      * that cannot remove it leaves that to the next one */
-    struct err ignored;
     (void)stage_discard(dir_fd, &ignored);
     return fs_fsync(dir_fd, "the data directory", err);
+}
+
+static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
+{
+    auto_close int stage_fd = -1;
+
+    if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
+        put_all_in_place(stage_fd, dir_fd, names, err) != 0)
+        return -1;
+    return stage_drop(dir_fd, err);
 }
 
 int stage_switch(int dir_fd, const struct volume_names *names, char **aside, struct err *err)

@@ -135,13 +135,15 @@ START_TEST(an_empty_repository_is_a_failure_or_not_as_asked)
 }
 END_TEST
 
-START_TEST(a_wrong_instance_is_told_the_right_ones)
+START_TEST(a_wrong_instance_is_told)
 {
     restoring_add(&run, OLD, NULL);
     run.options.instance = "cache-1";
     restoring_must_fail(&run, ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(run.err.msg, "HINT"));
     ck_assert_ptr_nonnull(strstr(run.err.msg, RESTORING_INSTANCE));
+    run.options.instance = "a/b";
+    restoring_must_fail(&run, ERR_CONFIG);
 }
 END_TEST
 
@@ -350,14 +352,6 @@ START_TEST(a_directory_that_is_not_there_is_made_when_asked_for)
 }
 END_TEST
 
-START_TEST(an_instance_that_can_be_none_is_refused)
-{
-    run.options.instance = "a/b";
-    restoring_must_fail(&run, ERR_CONFIG);
-    ck_assert_uint_eq(run.opened, 0);
-}
-END_TEST
-
 START_TEST(what_an_earlier_run_left_unfinished_takes_no_room)
 {
     restoring_add_three(&run);
@@ -373,7 +367,8 @@ END_TEST
 
 static void leave_committed(const char *name)
 {
-    static const char note[] = MID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-restore-1\n";
+    static const char note[] = MID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-restore-1\n"
+                                   "users.acl\ndump.rdb\n";
     auto_free char *note_path = xasprintf("%s/.backup", name);
     auto_free char *dump_path = xasprintf("%s/dump.rdb", name);
 
@@ -390,6 +385,28 @@ START_TEST(a_committed_restore_is_finished_without_the_store)
     auto_free char *tree = tree_text(run.fd);
     ck_assert_ptr_null(strstr(tree, ".redkeep"));
     ck_assert_ptr_nonnull(strstr(buf_text(&run.events), "interrupted"));
+}
+END_TEST
+
+START_TEST(a_committed_restore_that_a_server_has_overtaken_is_dropped)
+{
+    static const char *const theirs[] = {"appendonlydir/appendonly.aof.1.incr.aof", "dump.rdb",
+                                         "other.rdb"};
+
+    run.unreachable = true;
+    run.options.if_empty = true;
+    for (size_t i = 0; i < COUNT(theirs); i++) {
+        tree_write(run.fd, theirs[i], "theirs", 6);
+        auto_free char *before = tree_text(run.fd);
+        leave_committed(".redkeep-restore.ready");
+        ck_assert_int_eq(restoring_run(&run), 0);
+        ck_assert(!run.result.restored);
+        ck_assert_str_eq(run.result.reason, "volume-holds-data");
+        ck_assert_ptr_null(run.result.id);
+        auto_free char *after = tree_text(run.fd);
+        ck_assert_str_eq(before, after);
+        restoring_new_dir(&run);
+    }
 }
 END_TEST
 
@@ -433,7 +450,7 @@ static TCase *options_case(void)
     tcase_add_test(tcase, a_volume_that_holds_data_comes_up_without_the_store);
     tcase_add_test(tcase, data_under_the_names_that_the_backup_has_is_data);
     tcase_add_test(tcase, an_empty_repository_is_a_failure_or_not_as_asked);
-    tcase_add_test(tcase, a_wrong_instance_is_told_the_right_ones);
+    tcase_add_test(tcase, a_wrong_instance_is_told);
     tcase_add_test(tcase, a_store_that_cannot_be_asked_is_never_an_empty_one);
     tcase_add_test(tcase, a_backup_can_be_named);
     tcase_add_test(tcase, a_named_backup_that_is_corrupt_is_not_exchanged_for_another);
@@ -454,9 +471,9 @@ static TCase *refusals_case(void)
     tcase_add_test(tcase, a_full_volume_is_seen_before_anything_is_fetched);
     tcase_add_test(tcase, a_locked_directory_is_busy);
     tcase_add_test(tcase, a_directory_that_is_not_there_is_made_when_asked_for);
-    tcase_add_test(tcase, an_instance_that_can_be_none_is_refused);
     tcase_add_test(tcase, what_an_earlier_run_left_unfinished_takes_no_room);
     tcase_add_test(tcase, a_committed_restore_is_finished_without_the_store);
+    tcase_add_test(tcase, a_committed_restore_that_a_server_has_overtaken_is_dropped);
     tcase_add_test(tcase, a_dry_run_does_not_finish_a_committed_restore);
     tcase_add_test(tcase, force_goes_on_behind_a_committed_restore);
     return tcase;

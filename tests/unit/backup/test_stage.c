@@ -335,7 +335,8 @@ END_TEST
 
 START_TEST(nothing_is_moved_over_what_was_moved_aside_before)
 {
-    static const char note[] = ID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-restore-1\n";
+    static const char note[] = ID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-restore-1\n"
+                                  "dump.rdb\n";
     auto_free char *id = NULL;
     struct run run;
 
@@ -378,7 +379,8 @@ START_TEST(an_unfinished_stage_is_found_and_thrown_away)
 }
 END_TEST
 
-static const char *const notes[] = {NULL, "", ID, ID "\ndump.rdb\nappendonly.aof\nappendonlydir\n"};
+static const char *const notes[] = {NULL, "", ID, ID "\ndump.rdb\nappendonly.aof\nappendonlydir\n",
+                                    ID "\ndump.rdb\nappendonly.aof\nappendonlydir\nbefore-1\n"};
 
 START_TEST(a_committed_restore_without_its_note_is_no_missing_backup)
 {
