@@ -12,8 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/fs.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/page_cache.h"
 
 enum state { STATE_START, STATE_LINE, STATE_ARG, STATE_PAYLOAD };
 
@@ -279,7 +280,7 @@ int aof_scan_fd(int fd, uint64_t length, const char *label, struct aof_scan *out
     for (uint64_t at = 0; at < length;) {
         size_t len = length - at < READ_BYTES ? (size_t)(length - at) : READ_BYTES;
 
-        if (fs_pread_all(fd, bytes, len, at, label, err) < 0)
+        if (page_cache_read(fd, bytes, len, at, label, err) < 0)
             return -1;
         if (!aof_scan_feed(&scan, bytes, len))
             break;

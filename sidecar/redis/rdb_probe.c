@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/fs.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/page_cache.h"
 
 #define OPCODE_EOF 255
 #define OPCODE_SELECTDB 254
@@ -392,7 +393,7 @@ static int read_head(int fd, const char *label, uint64_t size, struct rdb_head *
     for (size_t want = HEAD_FIRST_READ; probe == RDB_PROBE_NEED_MORE; want = RDB_HEAD_MAX) {
         size_t len = size < want ? (size_t)size : want;
 
-        if (fs_pread_all(fd, data, len, 0, label, err) < 0)
+        if (page_cache_read(fd, data, len, 0, label, err) < 0)
             return -1;
         probe = rdb_probe_head(data, len, out);
         if (want == RDB_HEAD_MAX || len == size)
@@ -418,7 +419,7 @@ int rdb_probe_fd(int fd, const char *label, struct rdb_ends *out, struct err *er
                        (long long)st.st_size);
     ends.size = (uint64_t)st.st_size;
     if (read_head(fd, label, ends.size, &ends.head, err) < 0 ||
-        fs_pread_all(fd, last9, sizeof(last9), ends.size - sizeof(last9), label, err) < 0)
+        page_cache_read(fd, last9, sizeof(last9), ends.size - sizeof(last9), label, err) < 0)
         return -1;
     rdb_probe_tail(last9, &ends.tail);
     if (ends.head.magic != RDB_MAGIC_OPAQUE && !ends.tail.has_eof)

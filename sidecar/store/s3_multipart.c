@@ -8,6 +8,7 @@
  * uploads of this key. The answer to "complete" is lost: the object may be there, HEAD decides.
  * finish fails after that: free removes the object.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -107,12 +108,16 @@ static int wait_any(struct put_sink *put, int64_t timeout_ms, struct err *err)
     return reap(put, err);
 }
 
+/* There always is one: a part waits for its turn before it goes. */
 static struct part *find_free(struct put_sink *put)
 {
-    for (unsigned i = 0; i < put->slot_count; i++)
-        if (put->slots[i].call == NULL)
-            return &put->slots[i];
-    return NULL;
+    unsigned i = 0;
+
+    while (put->slots[i].call != NULL) {
+        i++;
+        assert(i < put->slot_count);
+    }
+    return &put->slots[i];
 }
 
 /* How long parts take at present: those that are under way have taken that long already. */
@@ -144,20 +149,25 @@ static int map_buffer(struct put_sink *put, struct part *part, struct err *err)
     return 0;
 }
 
-/* A buffer to fill; waits for one while as many parts are under way as may be. */
-static int take_buffer(struct put_sink *put, struct err *err)
+/* Waits while as many parts are under way as may be: all buffers but the one to be filled next. */
+static int wait_for_turn(struct put_sink *put, struct err *err)
 {
-    struct part *part;
+    struct s3_call *calls[MAX_BUFFERS];
 
-    if (reap(put, err) != 0)
-        return -1;
-    while ((part = find_free(put)) == NULL) {
+    while (list_calls(put, calls) + 1 >= put->slot_count) {
         if (put->may_grow &&
             s3_may_grow(put->s3, put->slot_count - 1, put->slot_max - 1, observe(put)))
             put->slot_count++;
         else if (wait_any(put, LOOK_AGAIN_MS, err) != 0)
             return -1;
     }
+    return 0;
+}
+
+static int take_buffer(struct put_sink *put, struct err *err)
+{
+    struct part *part = find_free(put);
+
     if (map_buffer(put, part, err) != 0)
         return -1;
     part->len = 0;
@@ -200,16 +210,17 @@ static void digest_part(struct put_sink *put, struct part *part)
 
 static int submit_part(struct put_sink *put, struct err *err)
 {
-    struct part *part = TAKE_PTR(put->filling);
     auto_free char *number = NULL;
+    struct part *part;
 
     if (put->part_count == MAX_PARTS)
         return err_set(err, ERR_FAILED,
                        "store %.250s: it is larger than was announced, more than %d parts",
                        put->key, MAX_PARTS);
-    if (put->upload_id == NULL && initiate(put, err) != 0)
+    if ((put->upload_id == NULL && initiate(put, err) != 0) || wait_for_turn(put, err) != 0)
         return -1;
 
+    part = TAKE_PTR(put->filling);
     digest_part(put, part);
     number = xasprintf("%zu", part->number);
     part->call =

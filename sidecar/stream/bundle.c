@@ -12,19 +12,17 @@
 #include <archive_entry.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/crc64.h"
-#include "base/fs.h"
 #include "base/mem.h"
+#include "base/page_cache.h"
 
 #define TAR_BLOCK 512
 #define TAR_END ((size_t)2 * TAR_BLOCK)
 #define HEADER_MAX ((size_t)64 << 10) /* a pax header with the longest path is a few KiB */
-#define PAGES_MAX 1024                /* of one piece: BUNDLE_PIECE in the smallest pages */
 
 struct member {
     char *name;
@@ -143,10 +141,6 @@ int bundle_add_fd(struct bundle *bundle, const struct bundle_file *file, int fd,
 {
     struct member member = {.fd = fd};
 
-    /* Reads are whole pieces, fetched ahead below: readahead of the kernel's own would bring pages
-     * in before it is known whether they were cached already. Advice only, so no error counts. */
-    if (fd >= 0)
-        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     return add_member(bundle, file, &member, err);
 }
 
@@ -220,42 +214,9 @@ bool bundle_next(const struct bundle *bundle, struct bundle_cursor *cursor,
     return true;
 }
 
-/* Which pages of the piece are in the page cache now; false when that cannot be told. */
-static bool look_at_cache(int fd, const struct bundle_piece *piece, uint8_t pages[PAGES_MAX])
-{
-    /* offset is a multiple of BUNDLE_PIECE, so page-aligned */
-    void *map = mmap(NULL, piece->file_len, PROT_READ, MAP_SHARED, fd, (off_t)piece->offset);
-    if (map == MAP_FAILED)
-        return false;
-
-    bool known = mincore(map, piece->file_len, pages) == 0;
-    (void)munmap(map, piece->file_len); /* unmapping what was mapped does not fail */
-    return known;
-}
-
-/* The server comes first: leaves the page cache as it was found. */
-static void drop_what_we_read(int fd, const struct bundle_piece *piece,
-                              const uint8_t pages[PAGES_MAX])
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t count = (piece->file_len + page - 1) / page;
-
-    for (size_t i = 0; i < count;) {
-        size_t end = i;
-        while (end < count && (pages[end] & 1) == 0)
-            end++;
-        if (end > i)
-            (void)posix_fadvise(fd, (off_t)(piece->offset + i * page), (off_t)((end - i) * page),
-                                POSIX_FADV_DONTNEED); /* advice; nothing depends on it */
-        i = end + 1;
-    }
-}
-
 static int read_file_bytes(const struct member *member, const struct bundle_piece *piece,
                            uint8_t *out, struct err *err)
 {
-    uint8_t pages[PAGES_MAX];
-
     if (member->fd < 0) {
         if (piece->file_len > 0)
             memcpy(out, member->data + piece->offset, piece->file_len);
@@ -264,12 +225,7 @@ static int read_file_bytes(const struct member *member, const struct bundle_piec
     if (piece->file_len == 0)
         return 0;
 
-    bool known = look_at_cache(member->fd, piece, pages);
-    if (fs_pread_all(member->fd, out, piece->file_len, piece->offset, member->name, err) != 0)
-        return -1;
-    if (known)
-        drop_what_we_read(member->fd, piece, pages);
-    return 0;
+    return page_cache_read(member->fd, out, piece->file_len, piece->offset, member->name, err);
 }
 
 int bundle_read(const struct bundle *bundle, const struct bundle_piece *piece, uint8_t *out,
