@@ -118,25 +118,34 @@ void fake_store_drop(struct fake_store *fake, const char *key)
             (fake->count - at) * sizeof(*fake->objects));
 }
 
+static enum verdict judge(enum fake_fault fault, unsigned number, unsigned countdown)
+{
+    bool loses = fault != FAKE_FAILS && fault != FAKE_GONE;
+    bool goes_on = fault != FAKE_FAILS && fault != FAKE_ANSWER_LOST;
+    unsigned later = fault == FAKE_LOST_LATER ? 1 : 0;
+
+    if (countdown == 0 || number < countdown)
+        return GO;
+    if (number == countdown)
+        return loses ? LOSE : FAIL;
+    return goes_on && number > countdown + later ? FAIL : GO;
+}
+
 /* Counts and logs an operation, and says what becomes of it. */
 static enum verdict begin(struct fake_store *fake, const char *operation, const char *key,
                           struct err *err)
 {
     struct err ignored;
-    unsigned number = ++fake->operations;
-    bool goes_on = fake->fault == FAKE_GONE || fake->fault == FAKE_LOST_GONE;
+    enum verdict verdict = judge(fake->fault, ++fake->operations, fake->countdown);
 
     (void)buf_printf(&fake->log, &ignored, "%s %s\n", operation, key);
     if (fake->hook != NULL)
         fake->hook(fake, operation, key);
-    if (fake->countdown == 0 || number < fake->countdown || (number > fake->countdown && !goes_on))
+    if (verdict == GO)
         return GO;
     fake->fired++;
     (void)err_set(err, ERR_STORE, "%s %s: fault %u", operation, key, fake->fired);
-    return number == fake->countdown &&
-                   (fake->fault == FAKE_ANSWER_LOST || fake->fault == FAKE_LOST_GONE)
-               ? LOSE
-               : FAIL;
+    return verdict;
 }
 
 static int fake_put_small(struct store *store, const char *key, const void *data, size_t len,

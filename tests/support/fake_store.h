@@ -20,6 +20,7 @@ enum fake_fault {
     FAKE_ANSWER_LOST, /* ERR_STORE, but what changes the store was done */
     FAKE_GONE,        /* this operation and every later one: ERR_STORE, and nothing is done */
     FAKE_LOST_GONE,   /* the answer to this one is lost, and every later one fails */
+    FAKE_LOST_LATER,  /* the same, but the next one still works */
 };
 
 struct fake_object {

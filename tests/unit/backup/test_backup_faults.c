@@ -58,6 +58,7 @@ static const struct {
     {FAKE_GONE, 0, 1},        /* an orphan may stay */
     {FAKE_ANSWER_LOST, 0, 0}, /* what was stored without an answer is removed again */
     {FAKE_LOST_GONE, 1, 2},   /* or, when it cannot be, is a whole backup */
+    {FAKE_LOST_LATER, 0, 1},  /* or an orphan, never a manifest alone */
 };
 
 START_TEST(a_store_that_fails_never_has_half_a_backup)

@@ -29,6 +29,27 @@
 
 static _Atomic unsigned calls_left; /* until the process is killed; 0: not armed */
 
+static struct buf *record; /* of what makes changes last, in order; NULL: none is kept */
+
+static void say(const char *what, const char *path)
+{
+    struct err ignored;
+
+    if (record != NULL)
+        (void)buf_printf(record, &ignored, "%s %s\n", what, path);
+}
+
+static void say_fd(const char *what, int fd)
+{
+    auto_free char *link = xasprintf("/proc/self/fd/%d", fd);
+    char path[512] = "";
+
+    if (record == NULL)
+        return;
+    ck_assert_int_gt(readlink(link, path, sizeof(path) - 1), 0);
+    say(what, strrchr(path, '/') + 1);
+}
+
 static void count(void)
 {
     if (calls_left > 0 && atomic_fetch_sub(&calls_left, 1) == 1)
@@ -59,12 +80,14 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
 int __wrap_fsync(int fd)
 {
     count();
+    say_fd("fsync", fd);
     return __real_fsync(fd);
 }
 
 int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
     count();
+    say("rename", from);
     return __real_renameat(from_fd, from, to_fd, to);
 }
 
@@ -227,6 +250,35 @@ START_TEST(a_killed_restore_of_a_killed_restore_is_made_whole)
 }
 END_TEST
 
+/* A power loss cannot be had in a test; that each step is on the disk before the next can. */
+START_TEST(every_step_is_on_the_disk_before_the_next)
+{
+    auto_buf struct buf steps = {0};
+    char *dir_name = strrchr(run.path, '/') + 1;
+
+    buf_init(&steps, 65536);
+    record = &steps;
+    restoring_must_restore(&run, NEW);
+    record = NULL;
+    auto_free char *wanted = xasprintf("fsync dump.rdb\n"
+                                       "fsync users.acl\n"
+                                       "fsync appendonly.aof.manifest\n"
+                                       "fsync .backup\n"
+                                       "fsync appendonlydir\n"
+                                       "fsync .redkeep-restore.partial\n"
+                                       "rename .redkeep-restore.partial\n"
+                                       "fsync %s\n"
+                                       "rename appendonlydir\n"
+                                       "rename dump.rdb\n"
+                                       "rename users.acl\n"
+                                       "fsync %s\n"
+                                       "rename .redkeep-restore.ready\n"
+                                       "fsync %s\n",
+                                       dir_name, dir_name, dir_name);
+    ck_assert_str_eq(buf_text(&steps), wanted);
+}
+END_TEST
+
 static const struct {
     const char *path;
     const char *content;
@@ -321,6 +373,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_set_timeout(tcase, 300); /* a ceiling for slow machines, not an expectation */
     tcase_add_loop_test(tcase, a_killed_restore_is_made_whole_by_the_next, 0, COUNT(volumes));
+    tcase_add_test(tcase, every_step_is_on_the_disk_before_the_next);
     tcase_add_test(tcase, a_killed_restore_of_a_killed_restore_is_made_whole);
     tcase_add_test(tcase, a_killed_replacement_never_loses_what_was_there);
     tcase_add_test(tcase, a_committed_replacement_is_finished_by_a_run_without_force);
