@@ -256,6 +256,7 @@ START_TEST(every_step_is_on_the_disk_before_the_next)
     auto_buf struct buf steps = {0};
     char *dir_name = strrchr(run.path, '/') + 1;
 
+    put_neighbours(); /* an ACL file that stays: one entry less, whose order nobody knows */
     buf_init(&steps, 65536);
     record = &steps;
     restoring_must_restore(&run, NEW);
@@ -270,7 +271,6 @@ START_TEST(every_step_is_on_the_disk_before_the_next)
                                        "fsync %s\n"
                                        "rename appendonlydir\n"
                                        "rename dump.rdb\n"
-                                       "rename users.acl\n"
                                        "fsync %s\n"
                                        "rename .redkeep-restore.ready\n"
                                        "fsync %s\n",
