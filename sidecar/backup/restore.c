@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,6 +75,19 @@ static int sync_parent(int dir_fd, const char *label, struct err *err)
     if (fd < 0)
         return err_sys(err, ERR_FAILED, "look at the directory of %s", label);
     return fs_fsync(fd, label, err);
+}
+
+/* A dry run makes no directory: one that is not there yet is as empty as can be, and has the room
+ * of the one that it would be made in. */
+static int open_parent(const struct restore_options *options, int *out_fd, struct err *err)
+{
+    auto_free char *path = xstrdup(options->dir);
+
+    if (fs_open_dir(AT_FDCWD, dirname(path), out_fd, err) != 0) {
+        err->kind = ERR_FAILED;
+        return err_wrap(err, "restore into %s", options->dir);
+    }
+    return 0;
 }
 
 static int open_target(const struct restore_options *options, int *out_fd, struct err *err)
@@ -407,12 +421,17 @@ int restore(const struct restore_options *options, struct restore_result *out, s
     struct restore_result result = {.restored_to_ms = -1};
     int64_t began_ms = clock_mono_ms(options->clock);
     auto_close int dir_fd = -1;
+    struct restore_options imagined = *options;
     int rc = catalog_check_instance(options->instance, err);
 
-    if (rc == 0)
+    if (rc == 0 && options->dry_run && options->create && access(options->dir, F_OK) != 0) {
+        imagined.force = true; /* what the parent holds is in nobody's way */
+        rc = open_parent(options, &dir_fd, err);
+    } else if (rc == 0) {
         rc = open_target(options, &dir_fd, err);
+    }
     if (rc == 0)
-        rc = restore_locked(options, dir_fd, &result, err);
+        rc = restore_locked(&imagined, dir_fd, &result, err);
     result.took_ms = clock_mono_ms(options->clock) - began_ms;
     *out = result;
     return rc;

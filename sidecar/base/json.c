@@ -216,8 +216,8 @@ static void put_number(struct printer *printer, double value)
         put(printer, "null");
     else if (fabs(value) <= MAX_EXACT && !islessgreater(value, nearbyint(value)))
         (void)buf_printf(&printer->out, &unused, "%" PRId64, (int64_t)value); /* no ceiling */
-    else
-        (void)buf_printf(&printer->out, &unused, "%.17g", value); /* as above */
+    else /* what a double holds of decimal digits: 0.007 stays that */
+        (void)buf_printf(&printer->out, &unused, "%.15g", value);
 }
 
 static void put_line(struct printer *printer, int depth)

@@ -420,6 +420,18 @@ START_TEST(members_are_walked_in_order)
 }
 END_TEST
 
+
+START_TEST(fractions_are_printed_as_people_write_them)
+{
+    auto_json struct json *object = json_object();
+
+    json_set_double(object, "a", 0.007);
+    json_set_double(object, "b", 1.5);
+    json_set_double(object, "c", 123456.789);
+    auto_free char *text = json_print(object, false);
+    ck_assert_str_eq(text, "{\"a\":0.007,\"b\":1.5,\"c\":123456.789}");
+}
+END_TEST
 int main(void)
 {
     Suite *suite = suite_create("json");
@@ -441,6 +453,7 @@ int main(void)
     tcase_add_test(tcase, of_members_with_one_key_the_first_is_seen);
     tcase_add_test(tcase, getters_on_what_is_no_object_find_nothing);
     tcase_add_test(tcase, members_are_walked_in_order);
+    tcase_add_test(tcase, fractions_are_printed_as_people_write_them);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
 
