@@ -131,6 +131,7 @@ static uint64_t by_table(uint64_t crc, const uint8_t *at, size_t len)
 }
 
 #if HAVE_CLMUL
+#define PREFETCH_BYTES 4096
 #define CLMUL __attribute__((target("pclmul,sse4.1")))
 
 CLMUL static inline __m128i load(const uint8_t *at)
@@ -152,6 +153,16 @@ CLMUL static inline __m128i constant(struct fold k)
     return _mm_set_epi64x((long long)k.second, (long long)k.first);
 }
 
+/* A page ahead, where the processor's own prefetch does not go; one stride is two lines. Beyond the
+ * end of the data it does nothing. */
+static inline void prefetch(const uint8_t *at)
+{
+    uintptr_t ahead = (uintptr_t)at + PREFETCH_BYTES;
+
+    for (uintptr_t line = 0; line < STRIDE; line += 64)
+        _mm_prefetch((const char *)(ahead + line), _MM_HINT_T0);
+}
+
 /* len is at least STRIDE. */
 CLMUL static uint64_t by_clmul(uint64_t crc, const uint8_t *at, size_t len)
 {
@@ -165,6 +176,7 @@ CLMUL static uint64_t by_clmul(uint64_t crc, const uint8_t *at, size_t len)
     len -= STRIDE;
 
     for (; len >= STRIDE; at += STRIDE, len -= STRIDE) {
+        prefetch(at);
         for (int i = 0; i < LANES; i++)
             lane[i] = fold(lane[i], k, load(at + i * LANE_BYTES));
     }
