@@ -13,7 +13,9 @@ bucket=keep
 world() {
     local name
 
-    redkeep=$(readlink -f "${REDKEEP_BIN:-build/redkeep}")
+    # what setup_file exports, the tests find
+    redkeep=$(readlink -f "${REDKEEP_BIN:-${redkeep:-build/redkeep}}")
+    export redkeep
     while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep -E '^(REDKEEP|AWS)_')
     export AWS_EC2_METADATA_DISABLED=true LC_ALL=C.UTF-8
     dir=$BATS_TEST_TMPDIR
