@@ -59,14 +59,7 @@ static int take_buffer(struct get_source *get, uint8_t **out, struct err *err)
         *out = get->spare[--get->spare_count];
         return 0;
     }
-
-    void *data = mmap(NULL, (size_t)get->chunk_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED)
-        return err_sys(err, ERR_FAILED, "take %llu bytes of memory to read %.250s",
-                       (unsigned long long)get->chunk_bytes, get->key);
-    *out = data;
-    return 0;
+    return store_map_buffer(get->chunk_bytes, get->key, out, err);
 }
 
 static int ask_for_chunk(struct get_source *get, struct err *err)
@@ -194,8 +187,8 @@ int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct so
     static const struct source_ops ops = {.next = get_next, .free = get_free};
     struct get_source *get;
 
-    if (request->size == 0 || request->chunk_bytes == 0 || request->chunk_bytes > INT32_MAX)
-        return err_set(err, ERR_FAILED, "read %.250s: a range or chunk of no size", request->key);
+    if (store_check_get(request, err) != 0)
+        return -1;
 
     get = xcalloc(1, sizeof(*get));
     get->base.ops = &ops;

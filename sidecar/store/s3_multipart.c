@@ -17,8 +17,6 @@
 #include "base/mem.h"
 #include "store/s3_call.h"
 
-#define TIB ((uint64_t)1024 * 1024 * 1024 * 1024)
-
 enum {
     MAX_BUFFERS = 13, /* twelve under way, one being filled */
     FIRST_BUFFERS = 2,
@@ -134,21 +132,6 @@ static int64_t observe(const struct put_sink *put)
     return longest_ms;
 }
 
-static int map_buffer(struct put_sink *put, struct part *part, struct err *err)
-{
-    void *data;
-
-    if (part->data != NULL)
-        return 0;
-    data = mmap(NULL, (size_t)put->part_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                -1, 0);
-    if (data == MAP_FAILED)
-        return err_sys(err, ERR_FAILED, "take %llu bytes of memory for a part",
-                       (unsigned long long)put->part_bytes);
-    part->data = data;
-    return 0;
-}
-
 /* Waits while as many parts are under way as may be: all buffers but the one to be filled next. */
 static int wait_for_turn(struct put_sink *put, struct err *err)
 {
@@ -168,7 +151,7 @@ static int take_buffer(struct put_sink *put, struct err *err)
 {
     struct part *part = find_free(put);
 
-    if (map_buffer(put, part, err) != 0)
+    if (part->data == NULL && store_map_buffer(put->part_bytes, put->key, &part->data, err) != 0)
         return -1;
     part->len = 0;
     put->filling = part;
@@ -478,10 +461,8 @@ int s3_put_new(struct s3 *s3, const char *key, uint64_t max_bytes, struct object
     static const struct sink_ops ops = {.write = put_write, .finish = put_finish, .free = put_free};
     struct put_sink *put;
 
-    if (max_bytes > 5 * TIB)
-        return err_set(err, ERR_CONFIG,
-                       "store %.250s: up to %llu bytes; an object in S3 has at most 5 TiB", key,
-                       (unsigned long long)max_bytes);
+    if (store_check_put(key, max_bytes, err) != 0)
+        return -1;
 
     put = xcalloc(1, sizeof(*put));
     put->base.ops = &ops;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -32,7 +33,9 @@ uint64_t store_choose_part_bytes(uint64_t wanted, uint64_t max_bytes)
     uint64_t part_bytes = wanted > MIN_PART_MIB * MIB ? wanted : MIN_PART_MIB * MIB;
 
     needed = (needed + MIB - 1) / MIB * MIB;
-    return needed > part_bytes ? needed : part_bytes;
+    if (needed > part_bytes)
+        part_bytes = needed;
+    return part_bytes < STORE_PART_BYTES_MAX ? part_bytes : STORE_PART_BYTES_MAX;
 }
 
 static bool is_dots(const char *segment, size_t len)
@@ -54,6 +57,41 @@ int store_check_key(const char *key, struct err *err)
             return 0;
         segment += len + 1;
     }
+}
+
+int store_check_put(const char *key, uint64_t max_bytes, struct err *err)
+{
+    if (max_bytes > STORE_OBJECT_BYTES_MAX)
+        return err_set(err, ERR_CONFIG,
+                       "store %.250s: up to %llu bytes; an object has at most 5 TiB", key,
+                       (unsigned long long)max_bytes);
+    return store_check_key(key, err);
+}
+
+/* The numbers may come from a manifest, and what they say is allocated. */
+int store_check_get(const struct store_get_request *request, struct err *err)
+{
+    if (request->size == 0 || request->chunk_bytes == 0)
+        return err_set(err, ERR_FAILED, "read %.250s: a range or chunk of no size", request->key);
+    if (request->size > STORE_PART_BYTES_MAX && request->chunk_bytes > STORE_PART_BYTES_MAX)
+        return err_set(err, ERR_CORRUPT,
+                       "read %.250s: in parts of %llu bytes; none that was stored has more than "
+                       "%llu",
+                       request->key, (unsigned long long)request->chunk_bytes,
+                       (unsigned long long)STORE_PART_BYTES_MAX);
+    return store_check_key(request->key, err);
+}
+
+int store_map_buffer(uint64_t bytes, const char *key, uint8_t **out, struct err *err)
+{
+    void *data =
+        mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (data == MAP_FAILED)
+        return err_sys(err, ERR_FAILED, "take %llu bytes of memory for a part of %.250s",
+                       (unsigned long long)bytes, key);
+    *out = data;
+    return 0;
 }
 
 static const char *environment_get(void *context, const char *name)

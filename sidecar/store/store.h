@@ -27,6 +27,11 @@
 
 struct store;
 
+/* What a store takes. A part is one piece of memory, when it is stored and when it is read back; 5
+ * TiB need parts of 553 MiB. */
+#define STORE_PART_BYTES_MAX ((uint64_t)1 << 30)
+#define STORE_OBJECT_BYTES_MAX ((uint64_t)5 << 40) /* S3's own limit */
+
 /* What a finished put stored: part i holds the bytes from i * part_bytes on, the last one what is
  * left; sha256[i] is its digest, the one that signed the upload. An empty object has no parts. */
 struct object_parts {
@@ -52,7 +57,8 @@ struct store_get_request {
     const char *key;
     uint64_t offset;      /* of the first byte wanted */
     uint64_t size;        /* bytes wanted, at least 1 */
-    uint64_t chunk_bytes; /* what source_next returns at a time; the last may be shorter */
+    uint64_t chunk_bytes; /* what source_next returns at a time, the last may be shorter; more than
+                             STORE_PART_BYTES_MAX no part has: ERR_CORRUPT */
 };
 
 struct store_ops {
@@ -60,8 +66,8 @@ struct store_ops {
     int (*put_small)(struct store *store, const char *key, const void *data, size_t len,
                      struct err *err);
     /* A sink whose finish makes the object appear, whole; freed before that, nothing stays. At most
-     * max_bytes will be written (it decides the part size). *parts is filled by finish; it must
-     * outlive the sink and be released by the caller. */
+     * max_bytes will be written (it decides the part size; ERR_CONFIG: too much for one object).
+     * *parts is filled by finish; it must outlive the sink and be released by the caller. */
     int (*put)(struct store *store, const char *key, uint64_t max_bytes, struct object_parts *parts,
                struct sink **out, struct err *err);
     /* The whole small object, appended to *out (its ceiling applies: ERR_CORRUPT above it). */
@@ -141,20 +147,30 @@ struct store_options {
     uint64_t part_bytes;      /* 0 = auto */
     uint64_t bandwidth_limit; /* bytes a second over all connections; 0 = none */
     const char *ca_file;      /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
+    const char *writes_below; /* where objects will be put, a key; NULL: it is only read */
     const struct clock *clock;
 };
 
 /* Opens the repository named by options->url (ERR_CONFIG when it is not one we know), and asks once
- * whether it can be used: ERR_STORE when the directory or bucket is not there or refuses. */
+ * whether it can be used: ERR_STORE when the directory or bucket is not there or refuses. Whether
+ * it can be written to is asked of a directory only: S3 has no question for it. */
 int store_open(const struct store_options *options, struct store **out, struct err *err);
 
 /* Is key one that a store takes? Else ERR_FAILED, quoting it. */
 int store_check_key(const char *key, struct err *err);
+/* The same for all that is asked of put and get. */
+int store_check_put(const char *key, uint64_t max_bytes, struct err *err);
+int store_check_get(const struct store_get_request *request, struct err *err);
 /* Grows *parts by one, whose digest it is. */
 void object_parts_push(struct object_parts *parts, const uint8_t sha256[SHA256_BYTES]);
-/* The size of equal parts for an object of at most max_bytes: wanted, or at least 5 MiB and so
- * large that 9500 parts are enough. */
+/* The size of equal parts for an object of at most max_bytes, itself at most
+ * STORE_OBJECT_BYTES_MAX: wanted, or at least 5 MiB and so large that 9500 parts are enough; never
+ * more than STORE_PART_BYTES_MAX. */
 uint64_t store_choose_part_bytes(uint64_t wanted, uint64_t max_bytes);
+
+/* Memory for a part of the object, to be unmapped. Its size is what a setting or a manifest says,
+ * so that there may be none is an error, ERR_FAILED. */
+int store_map_buffer(uint64_t bytes, const char *key, uint8_t **out, struct err *err);
 
 /* The environment as an argument; get returns NULL for what is not set. */
 struct store_env {

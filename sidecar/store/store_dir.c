@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -51,6 +53,13 @@ int store_dir_fail(const struct store_dir *dir, const char *doing, const char *k
 
     errno = code;
     return err_sys(err, kind, "%s %.300s/%.300s", doing, dir->path, key);
+}
+
+/* Does this errno of a read say that the disk cannot give these bytes back? The last four are what
+ * file systems and the block layer say of a checksum that is wrong and a medium that is worn. */
+static bool is_damage(int code)
+{
+    return code == EIO || code == EBADMSG || code == EUCLEAN || code == EILSEQ || code == ENODATA;
 }
 
 int store_dir_fsync(int fd)
@@ -146,13 +155,29 @@ static int open_object(const struct store_dir *dir, const char *key, int *out_fd
     if (parent_fd >= 0)
         fd = openat(parent_fd, store_dir_last_name(key),
                     O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return store_dir_fail(dir, "read", key, err);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        (void)store_dir_fail(dir, "read", key, err);
+        if (parent_fd >= 0 && is_damage(err->code))
+            err->kind = ERR_CORRUPT;
+        return -1;
+    }
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_STORE, "read %.300s/%.300s: not a regular file", dir->path, key);
     *out_size = (uint64_t)st.st_size;
     *out_fd = take_fd(&fd);
     return 0;
+}
+
+/* INVARIANT (a corrupt backup costs one step back): what the disk has lost is said of this object;
+ * an older one may still be whole. */
+static int read_object(const struct store_dir *dir, int fd, const struct store_get_request *what,
+                       void *out, struct err *err)
+{
+    if (fs_pread_all(fd, out, (size_t)what->size, what->offset, what->key, err) == 0)
+        return 0;
+    if (err->kind == ERR_FAILED)
+        err->kind = is_damage(err->code) ? ERR_CORRUPT : ERR_STORE;
+    return err_wrap(err, "read from %.300s", dir->path);
 }
 
 static int op_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
@@ -168,8 +193,9 @@ static int op_get_small(struct store *store, const char *key, struct buf *out, s
                        "read %.300s/%.300s: its %llu bytes are more than the %zu it may have",
                        dir_of(store)->path, key, (unsigned long long)size, out->max - out->len);
     data = xmalloc((size_t)size + 1);
-    if (fs_pread_all(fd, data, (size_t)size, 0, key, err) != 0)
-        return err_wrap(err, "read from %.300s", dir_of(store)->path);
+    if (read_object(dir_of(store), fd, &(struct store_get_request){.key = key, .size = size}, data,
+                    err) != 0)
+        return -1;
     return buf_append(out, data, (size_t)size, err);
 }
 
@@ -189,8 +215,11 @@ static int dir_next(struct source *source, const uint8_t **out, size_t *out_len,
     struct dir_source *get = (struct dir_source *)source;
     size_t len = (size_t)(get->left < get->chunk_bytes ? get->left : get->chunk_bytes);
 
-    if (len > 0 && fs_pread_all(get->fd, get->chunk, len, get->offset, get->key, err) != 0)
-        return err_wrap(err, "read from %.300s", get->dir->path);
+    if (len > 0 && read_object(get->dir, get->fd,
+                               &(struct store_get_request){
+                                   .key = get->key, .offset = get->offset, .size = len},
+                               get->chunk, err) != 0)
+        return -1;
     get->offset += len;
     get->left -= len;
     if (get->left > 0) /* advice only; a kernel that refuses it reads just the same */
@@ -206,7 +235,7 @@ static void dir_source_free(struct source *source)
     struct dir_source *get = (struct dir_source *)source;
 
     (void)close(get->fd);
-    free(get->chunk);
+    (void)munmap(get->chunk, (size_t)get->chunk_bytes);
     free(get->key);
     free(get);
 }
@@ -216,11 +245,13 @@ static int op_get(struct store *store, const struct store_get_request *request, 
 {
     static const struct source_ops ops = {.next = dir_next, .free = dir_source_free};
     struct store_dir *dir = dir_of(store);
+    uint64_t chunk_bytes =
+        request->chunk_bytes < request->size ? request->chunk_bytes : request->size;
     auto_close int fd = -1;
     uint64_t size = 0;
-    struct dir_source *get;
+    auto_free struct dir_source *get = NULL;
 
-    if (open_object(dir, request->key, &fd, &size, err) != 0)
+    if (store_check_get(request, err) != 0 || open_object(dir, request->key, &fd, &size, err) != 0)
         return -1;
     if (request->offset > size || request->size > size - request->offset)
         return err_set(err, ERR_CORRUPT,
@@ -228,16 +259,17 @@ static int op_get(struct store *store, const struct store_get_request *request, 
                        request->key, (unsigned long long)size);
 
     get = xcalloc(1, sizeof(*get));
+    if (store_map_buffer(chunk_bytes, request->key, &get->chunk, err) != 0)
+        return -1;
     get->base.ops = &ops;
     get->dir = dir;
     get->key = xstrdup(request->key);
     get->offset = request->offset;
     get->left = request->size;
-    get->chunk_bytes = request->chunk_bytes < request->size ? request->chunk_bytes : request->size;
-    get->chunk = xmalloc((size_t)get->chunk_bytes + 1);
+    get->chunk_bytes = chunk_bytes;
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     get->fd = take_fd(&fd);
-    *out = &get->base;
+    *out = &TAKE_PTR(get)->base;
     return 0;
 }
 
@@ -281,6 +313,28 @@ static void op_free(struct store *store)
     free(dir);
 }
 
+/* The save that fills the repository costs the server a fork: it is not begun for a directory that
+ * refuses what comes of it. Which one has to take it: the deepest on the way that is there. */
+static int check_writable(const struct store_dir *dir, const char *key, struct err *err)
+{
+    auto_free char *path = xstrdup(key);
+
+    if (store_check_key(key, err) != 0)
+        return -1;
+    for (;;) {
+        auto_close int fd = store_dir_open_below(dir, path, strlen(path), false);
+
+        if (fd < 0 && errno == ENOENT && path[0] != '\0') {
+            path[store_dir_parent_len(path)] = '\0';
+            continue;
+        }
+        if (fd >= 0 && (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
+                        (errno != EACCES && errno != EROFS))) /* an old seccomp says EPERM to all */
+            return 0;
+        return store_dir_fail(dir, "write to", path, err);
+    }
+}
+
 int store_dir_open(const struct store_options *options, const char *place, struct store **out,
                    struct err *err)
 {
@@ -295,9 +349,9 @@ int store_dir_open(const struct store_options *options, const char *place, struc
         .free = op_free,
     };
     struct store_dir *dir;
+    auto_store struct store *owner = NULL;
     int fd;
 
-    (void)options;
     if (place[0] != '/')
         return err_set(err, ERR_CONFIG,
                        "repository file://%.300s: not an absolute path. HINT: it looks like "
@@ -314,6 +368,9 @@ int store_dir_open(const struct store_options *options, const char *place, struc
     for (size_t n = strlen(place); n > 1 && place[n - 1] == '/'; n--)
         dir->path[n - 1] = '\0';
     dir->root_fd = fd;
-    *out = &dir->base;
+    owner = &dir->base;
+    if (options->writes_below != NULL && check_writable(dir, options->writes_below, err) != 0)
+        return -1;
+    *out = TAKE_PTR(owner);
     return 0;
 }

@@ -186,7 +186,7 @@ int store_dir_put(struct store *store, const char *key, uint64_t max_bytes,
         .write = dir_write, .finish = dir_finish, .free = dir_sink_free};
     struct dir_sink *put;
 
-    if (store_check_key(key, err) != 0)
+    if (store_check_put(key, max_bytes, err) != 0)
         return -1;
 
     put = xcalloc(1, sizeof(*put));

@@ -104,8 +104,6 @@ static int s3_op_put_small(struct store *store, const char *key, const void *dat
 static int s3_op_put(struct store *store, const char *key, uint64_t max_bytes,
                      struct object_parts *parts, struct sink **out, struct err *err)
 {
-    if (store_check_key(key, err) != 0)
-        return -1;
     return s3_put_new(s3_of(store), key, max_bytes, parts, out, err);
 }
 
@@ -133,8 +131,6 @@ static int s3_op_get_small(struct store *store, const char *key, struct buf *out
 static int s3_op_get(struct store *store, const struct store_get_request *request,
                      struct source **out, struct err *err)
 {
-    if (store_check_key(request->key, err) != 0)
-        return -1;
     return s3_get_new(s3_of(store), request, out, err);
 }
 

@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #define MIB ((uint64_t)1024 * 1024)
+#define GIB (MIB * 1024)
 #define TIB (MIB * 1024 * 1024)
 
 START_TEST(only_plain_keys_are_taken)
@@ -39,6 +40,51 @@ START_TEST(parts_are_at_least_5_mib_and_never_too_many)
     ck_assert_uint_eq(store_choose_part_bytes(MIB, 5 * MIB), 5 * MIB);
     ck_assert_uint_eq(store_choose_part_bytes(64 * MIB, 5 * MIB), 64 * MIB);
     ck_assert_uint_gt(store_choose_part_bytes(64 * MIB, 5 * TIB), 64 * MIB);
+}
+END_TEST
+
+START_TEST(what_is_stored_in_parts_can_be_read_back_in_them)
+{
+    static const uint64_t sizes[] = {1, 5 * MIB, TIB, STORE_OBJECT_BYTES_MAX};
+    static const uint64_t wanted[] = {0, 5 * MIB, 5 * GIB - 1, UINT64_MAX};
+    struct err err = {0};
+
+    for (size_t i = 0; i < 16; i++) {
+        uint64_t size = sizes[i % 4];
+        const struct store_get_request request = {
+            .key = "k", .size = size, .chunk_bytes = store_choose_part_bytes(wanted[i / 4], size)};
+
+        ck_assert_int_eq(store_check_put("k", size, &err), 0);
+        ck_assert_msg(store_check_get(&request, &err) == 0, "%s", err.msg);
+        ck_assert_uint_le((size + request.chunk_bytes - 1) / request.chunk_bytes, 10000);
+    }
+    ck_assert_int_eq(store_check_put("k", STORE_OBJECT_BYTES_MAX + 1, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_CONFIG);
+    ck_assert_int_eq(store_check_put("k/..", 1, &err), -1);
+}
+END_TEST
+
+START_TEST(requests_that_no_backup_leads_to_are_refused)
+{
+    static const struct {
+        uint64_t size, chunk_bytes;
+        enum err_kind kind;
+    } rows[] = {
+        {0, 1, ERR_FAILED},
+        {1, 0, ERR_FAILED},
+        {5 * GIB, STORE_PART_BYTES_MAX + 1, ERR_CORRUPT},
+        {5 * GIB, STORE_PART_BYTES_MAX, ERR_NONE},
+        {STORE_PART_BYTES_MAX, UINT64_MAX, ERR_NONE},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct store_get_request request = {
+            .key = "k", .size = rows[i].size, .chunk_bytes = rows[i].chunk_bytes};
+        struct err err = {0};
+
+        ck_assert_int_eq(store_check_get(&request, &err), rows[i].kind == ERR_NONE ? 0 : -1);
+        ck_assert_int_eq(err.kind, rows[i].kind);
+    }
 }
 END_TEST
 
@@ -92,6 +138,8 @@ static Suite *store_suite(void)
 
     tcase_add_test(tc, only_plain_keys_are_taken);
     tcase_add_test(tc, parts_are_at_least_5_mib_and_never_too_many);
+    tcase_add_test(tc, what_is_stored_in_parts_can_be_read_back_in_them);
+    tcase_add_test(tc, requests_that_no_backup_leads_to_are_refused);
     tcase_add_test(tc, digests_are_collected_in_order);
     tcase_add_test(tc, unknown_places_are_configuration_errors);
     suite_add_tcase(suite, tc);

@@ -3,6 +3,7 @@
  * leaves behind.
  */
 // link: -Wl,--wrap=fsync,--wrap=renameat,--wrap=openat,--wrap=mkdirat,--wrap=write
+// link: -Wl,--wrap=pread,--wrap=faccessat
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,11 @@ int __real_mkdirat(int fd, const char *path, mode_t mode);
 int __wrap_mkdirat(int fd, const char *path, mode_t mode);
 ssize_t __real_write(int fd, const void *data, size_t len);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
+
+ssize_t __real_pread(int fd, void *out, size_t len, off_t offset);
+ssize_t __wrap_pread(int fd, void *out, size_t len, off_t offset);
+int __real_faccessat(int fd, const char *path, int mode, int flags);
+int __wrap_faccessat(int fd, const char *path, int mode, int flags);
 
 static char root[64];
 static char url[80];
@@ -67,6 +73,16 @@ int __wrap_mkdirat(int fd, const char *path, mode_t mode)
 ssize_t __wrap_write(int fd, const void *data, size_t len)
 {
     return is_hit() ? -1 : __real_write(fd, data, len);
+}
+
+ssize_t __wrap_pread(int fd, void *out, size_t len, off_t offset)
+{
+    return is_hit() ? -1 : __real_pread(fd, out, len, offset);
+}
+
+int __wrap_faccessat(int fd, const char *path, int mode, int flags)
+{
+    return is_hit() ? -1 : __real_faccessat(fd, path, mode, flags);
 }
 
 static void set_up(void)
@@ -352,6 +368,117 @@ START_TEST(each_failing_system_call_leaves_nothing_behind)
 }
 END_TEST
 
+/* One read after the n-th call fails with that errno; how it ends. */
+static enum err_kind read_with_fault(struct store *store, bool small, int n, int code)
+{
+    const struct store_get_request request = {.key = "a/o", .size = 5, .chunk_bytes = 2};
+    auto_source struct source *source = NULL;
+    auto_buf struct buf out;
+    struct err err = {0};
+    const uint8_t *chunk;
+    size_t len = 1;
+    int rc;
+
+    buf_init(&out, 5);
+    fault_errno = code;
+    calls_until_fault = n;
+    rc = small ? store_get_small(store, "a/o", &out, &err)
+               : store_get(store, &request, &source, &err);
+    while (rc == 0 && !small && len > 0)
+        rc = source_next(source, &chunk, &len, &err);
+    ck_assert(rc == 0 || (calls_until_fault < 0 && strstr(err.msg, root) != NULL));
+    calls_until_fault = -1;
+    return rc == 0 ? ERR_NONE : err.kind;
+}
+
+START_TEST(what_the_disk_has_lost_is_said_of_the_object_the_rest_of_the_store)
+{
+    static const struct {
+        int code;
+        enum err_kind kind;
+    } rows[] = {{EIO, ERR_CORRUPT},    {EBADMSG, ERR_CORRUPT}, {EUCLEAN, ERR_CORRUPT},
+                {EILSEQ, ERR_CORRUPT}, {ENODATA, ERR_CORRUPT}, {EACCES, ERR_STORE},
+                {ESTALE, ERR_STORE},   {ETIMEDOUT, ERR_STORE}};
+    auto_store struct store *store = open_store();
+    struct err err = {0};
+
+    ck_assert_int_eq(store_put_small(store, "a/o", "hello", 5, &err), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int small = 0; small < 2; small++) { /* two directories, the object, its bytes */
+            ck_assert_int_ne(read_with_fault(store, small, 0, rows[i].code), ERR_CORRUPT);
+            ck_assert_int_ne(read_with_fault(store, small, 1, rows[i].code), ERR_CORRUPT);
+            if (rows[i].code != ETIMEDOUT) /* opening says so of a local fault only */
+                ck_assert_int_eq(read_with_fault(store, small, 2, rows[i].code), rows[i].kind);
+            for (int n = 3; n < (small ? 4 : 6); n++)
+                ck_assert_int_eq(read_with_fault(store, small, n, rows[i].code), rows[i].kind);
+            ck_assert_int_eq(read_with_fault(store, small, 7, rows[i].code), ERR_NONE);
+        }
+}
+END_TEST
+
+START_TEST(parts_that_nobody_stored_are_not_allocated)
+{
+    auto_store struct store *store = open_store();
+    auto_free char *path = xasprintf("%s/huge", root);
+    struct source *source = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(close(creat(path, 0600)), 0);
+    ck_assert_int_eq(truncate(path, 3 * (off_t)STORE_PART_BYTES_MAX), 0);
+    ck_assert_int_eq(store_get(store,
+                               &(struct store_get_request){.key = "huge",
+                                                           .size = 2 * STORE_PART_BYTES_MAX,
+                                                           .chunk_bytes = STORE_PART_BYTES_MAX + 1},
+                               &source, &err),
+                     -1);
+    ck_assert_msg(err.kind == ERR_CORRUPT, "%s", err.msg);
+    ck_assert_int_eq(
+        store_get(store,
+                  &(struct store_get_request){.key = "huge", .size = 7, .chunk_bytes = UINT64_MAX},
+                  &source, &err),
+        0);
+    source_free(source);
+}
+END_TEST
+
+static int open_to_write(const char *below, struct err *err)
+{
+    const struct store_options options = {
+        .url = url, .writes_below = below, .clock = clock_system()};
+    auto_store struct store *store = NULL;
+
+    return store_open(&options, &store, err);
+}
+
+START_TEST(a_directory_that_refuses_writes_is_told_when_it_is_opened)
+{
+    static const int codes[] = {EACCES, EROFS, EPERM};
+    unsigned descriptors = peer_count_descriptors();
+    auto_store struct store *store = open_store();
+    struct err err = {0};
+
+    ck_assert_int_eq(open_to_write("a/b", &err), 0);
+    ck_assert_int_eq(store_put_small(store, "a/o", "hello", 5, &err), 0);
+    ck_assert_int_eq(open_to_write("a/b", &err), 0);
+    ck_assert_int_eq(open_to_write("../b", &err), -1);
+    ck_assert_int_eq(open_to_write("a/o/b", &err), -1); /* a file on the way */
+    ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        fault_errno = codes[i];
+        calls_until_fault = 5; /* after the ways to a/b and to a */
+        ck_assert_int_eq(open_to_write("a/b", &err), codes[i] == EPERM ? 0 : -1);
+        ck_assert_int_lt(calls_until_fault, 0);
+        ck_assert(codes[i] == EPERM || (err.kind == ERR_STORE && err.code == codes[i] &&
+                                        strstr(err.msg, "/a:") != NULL));
+        fault_errno = codes[i];
+        calls_until_fault = 0; /* not asked for: nothing is looked at */
+        store_free(open_store());
+        calls_until_fault = -1;
+    }
+    ck_assert_uint_eq(peer_count_descriptors(), descriptors + 1);
+}
+END_TEST
+
 static Suite *store_dir_suite(void)
 {
     Suite *suite = suite_create("store_dir");
@@ -367,6 +494,9 @@ static Suite *store_dir_suite(void)
     tcase_add_test(tc, a_repository_that_is_not_there_is_a_store_error);
     tcase_add_test(tc, a_repository_that_went_away_is_not_an_empty_one);
     tcase_add_test(tc, each_failing_system_call_leaves_nothing_behind);
+    tcase_add_test(tc, what_the_disk_has_lost_is_said_of_the_object_the_rest_of_the_store);
+    tcase_add_test(tc, parts_that_nobody_stored_are_not_allocated);
+    tcase_add_test(tc, a_directory_that_refuses_writes_is_told_when_it_is_opened);
     suite_add_tcase(suite, tc);
     return suite;
 }
