@@ -89,6 +89,19 @@ bool manifest_can_hold(const char *text)
     return true;
 }
 
+bool manifest_is_acl_name(const char *name)
+{
+    static const char *const data[] = {".rdb", ".aof", ".manifest"};
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+        size_t end = strlen(data[i]);
+        if (len >= end && strcmp(name + len - end, data[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 static void set_number_or_null(struct json *object, const char *key, int64_t value)
 {
     if (value < 0)

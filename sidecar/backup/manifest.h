@@ -19,10 +19,10 @@
 #include "store/store.h"
 
 #define MANIFEST_FORMAT 1
-#define MANIFEST_BYTES_MAX ((size_t)4 << 20)
+#define MANIFEST_BYTES_MAX ((size_t)16 << 20) /* 65536 databases, 10000 parts, 10000 files */
 #define MANIFEST_FILES_MAX 10000
-#define MANIFEST_PARTS_MAX 10000 /* S3's own limits */
-#define MANIFEST_PART_BYTES_MAX ((uint64_t)5 << 30)
+#define MANIFEST_PARTS_MAX 10000                    /* S3's own limits */
+#define MANIFEST_PART_BYTES_MAX ((uint64_t)1 << 30) /* a part is read in one piece of memory */
 #define MANIFEST_DBS_MAX 65536
 #define MANIFEST_SUM_MAX ((uint64_t)1 << 53) /* of keys, of bytes: what JSON holds exactly */
 
@@ -95,6 +95,8 @@ bool manifest_has_kind(const struct manifest *manifest, enum manifest_kind kind)
 
 /* Does a manifest give text back as it was: UTF-8 without control characters? Pure. */
 bool manifest_can_hold(const char *text);
+/* Can an ACL file be called so? Not as the data is: a server would load it. Pure. */
+bool manifest_is_acl_name(const char *name);
 
 /* The whole text of backup.json, heap, NUL-terminated. */
 char *manifest_format(const struct manifest *manifest);

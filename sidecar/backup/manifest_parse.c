@@ -45,6 +45,8 @@ static int take_string(const struct json *object, const char *key, char **out, s
 
     if (json_get_string(object, key, &text, err) != 0)
         return -1;
+    if (!manifest_can_hold(text)) /* people see it on their terminals */
+        return err_set(err, ERR_CORRUPT, "its '%s' holds control characters", key);
     *out = xstrdup(text);
     return 0;
 }
@@ -147,6 +149,24 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
     return 0;
 }
 
+/* Only the increments of an append-only file may be several. */
+static int check_file_kinds(const struct manifest *manifest, struct err *err)
+{
+    bool seen[MANIFEST_KIND_COUNT] = {false};
+
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+
+        if (seen[file->kind] && file->kind != MANIFEST_AOF_INCR)
+            return err_set(err, ERR_CORRUPT, "it lists more than one file of kind %s",
+                           manifest_kind_words[file->kind]);
+        if (file->kind == MANIFEST_ACL && !manifest_is_acl_name(file->name))
+            return err_set(err, ERR_CORRUPT, "it calls '%.200s' an ACL file", file->name);
+        seen[file->kind] = true;
+    }
+    return 0;
+}
+
 static int parse_files(const struct json *root, struct manifest *out, struct err *err)
 {
     const struct json *files = NULL;
@@ -164,7 +184,7 @@ static int parse_files(const struct json *root, struct manifest *out, struct err
         if (bytes > MANIFEST_SUM_MAX)
             return err_set(err, ERR_CORRUPT, "its files are larger than can be");
     }
-    return 0;
+    return check_file_kinds(out, err);
 }
 
 /* Do the parts make up the object? Sizes are at most 2^53 here. */

@@ -148,7 +148,7 @@ const struct setting_row setting_table[] = {
      .help = "of multipart uploads; auto: by the size of the data",
      .zero_word = "auto",
      .min = 5 * MIB,
-     .max = 5 * 1024 * MIB},
+     .max = 1024 * MIB},
     {.name = "bandwidth-limit",
      .type = SETTING_SIZE,
      FIELD(bandwidth_limit),
