@@ -307,6 +307,7 @@ static void give_up(struct s3_call *call)
         .answer = &call->answer,
         .error = &call->error,
         .attempts = call->retry.attempts,
+        .is_small_object = call->request.body_max != 0,
     };
 
     settle(call, s3_error_set(&failure, &call->err));

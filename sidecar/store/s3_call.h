@@ -47,7 +47,7 @@ struct s3_call_request {
     uint64_t range_from; /* of a GET into `into`: exactly into_size bytes from here on */
     uint8_t *into;
     size_t into_size;
-    size_t body_max; /* ceiling of the answer's body; 0 = what an XML document may have */
+    size_t body_max; /* of a small object; 0 = the answer is an XML document, or none */
     const void *body;
     size_t body_len;
     const uint8_t *sha256; /* of body; NULL = to be computed */
@@ -91,6 +91,10 @@ int s3_put_new(struct s3 *s3, const char *key, uint64_t max_bytes, struct object
                struct sink **out, struct err *err);
 int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct source **out,
                struct err *err);
+/* Makes an upload in parts go away, or all that the key has: nobody else uploads it. Best effort.
+ */
+void s3_abort_upload(struct s3 *s3, const char *key, const char *upload_id);
+void s3_abort_uploads(struct s3 *s3, const char *key);
 /* The size of an object; ERR_NOT_FOUND only when S3 says that the bucket is there. */
 int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err);
 /* Not there is success. */

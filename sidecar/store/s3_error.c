@@ -47,7 +47,7 @@ static const char *hint_for_fault(const struct s3_answer *answer)
         return "AWS_CA_BUNDLE names a file of certificates to trust";
     case HTTP_BROKEN:
     case HTTP_ANSWERED:
-    case HTTP_TOO_LONG:
+    case HTTP_TOO_LONG: /* a server, or a proxy before it, that passes over Range */
     case HTTP_LOCAL:
         break;
     }
@@ -64,7 +64,7 @@ static enum err_kind kind_of(const struct s3_failure *failure)
     if (answer->fault == HTTP_LOCAL)
         return ERR_FAILED;
     if (answer->fault == HTTP_TOO_LONG)
-        return ERR_CORRUPT;
+        return failure->is_small_object ? ERR_CORRUPT : ERR_STORE;
     if (answer->fault != HTTP_ANSWERED)
         return ERR_STORE;
     if (answer->status == 404 && strcmp(code, "NoSuchKey") == 0)

@@ -6,6 +6,8 @@
 #ifndef STORE_S3_ERROR_H
 #define STORE_S3_ERROR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "store/s3_answer.h"
 #include "store/s3_target.h"
@@ -18,6 +20,7 @@ struct s3_failure {
     const struct s3_answer *answer;
     const struct s3_error *error;
     unsigned attempts;
+    bool is_small_object; /* a whole object was asked for, which has a ceiling of its own */
 };
 
 /* Fills *err; returns -1. */

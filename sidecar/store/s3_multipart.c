@@ -362,55 +362,6 @@ static int put_finish(struct sink *sink, struct err *err)
     return 0;
 }
 
-static void abort_upload(struct s3 *s3, const char *key, const char *upload_id)
-{
-    const struct s3_call_request request = {
-        .doing = "abort the upload of",
-        .method = "DELETE",
-        .key = key,
-        .query = {{"uploadId", upload_id}},
-        .query_count = 1,
-    };
-    auto_s3_call struct s3_call *call = NULL;
-    struct err err;
-
-    if (s3_call_run(s3, &request, &call, &err) != 0 &&
-        strcmp(s3_call_get_code(call), "NoSuchUpload") != 0)
-        log_debug("%s", err.msg); /* nothing more can be done; the first error is the one to tell */
-}
-
-static int abort_if_lost(void *context, const char *key, const char *upload_id, struct err *err)
-{
-    struct put_sink *put = context;
-    const struct s3_target *target = &put->s3->target;
-    size_t prefix_len = strlen(target->prefix);
-
-    (void)err;
-    if (strncmp(key, target->prefix, prefix_len) == 0 && strcmp(key + prefix_len, put->key) == 0)
-        abort_upload(put->s3, put->key, upload_id);
-    return 0;
-}
-
-/* Nobody else uploads this key: every upload of it is ours. */
-static void abort_lost_uploads(struct put_sink *put)
-{
-    auto_free char *prefix = xasprintf("%s%s", put->s3->target.prefix, put->key);
-    const struct s3_call_request request = {
-        .doing = "list the uploads of",
-        .method = "GET",
-        .query = {{"uploads", NULL}, {"prefix", prefix}},
-        .query_count = 2,
-    };
-    auto_s3_call struct s3_call *call = NULL;
-    struct err err;
-
-    if (s3_call_run(put->s3, &request, &call, &err) != 0 ||
-        s3_xml_parse_uploads(&s3_call_get_answer(call)->body, abort_if_lost, put, &err) != 0)
-        log_debug("%s", err.msg);
-}
-
-/* INVARIANT (nothing stays): no part is under way any more when the upload is aborted, so none can
- * arrive after it. */
 static void leave_nothing(struct put_sink *put)
 {
     struct err err;
@@ -418,9 +369,9 @@ static void leave_nothing(struct put_sink *put)
 
     put->s3->is_cleaning_up = true;
     if (put->upload_id != NULL && !put->is_stored)
-        abort_upload(put->s3, put->key, put->upload_id);
+        s3_abort_upload(put->s3, put->key, put->upload_id);
     if (put->has_lost_upload)
-        abort_lost_uploads(put);
+        s3_abort_uploads(put->s3, put->key);
     if (put->may_be_stored && !put->is_stored && s3_remove(put->s3, put->key, &err) != 0)
         log_debug("%s", err.msg);
     put->s3->is_cleaning_up = was_cleaning_up;

@@ -258,6 +258,17 @@ static void do_read(struct peer_bucket *bucket, const struct peer_request *reque
         (void)buf_append(&out->body, object->data.data + from, (size_t)(to - from), &ignored);
 }
 
+static void do_list_parts(struct peer_bucket *bucket, const struct peer_request *request,
+                          const char *upload_id, struct peer_answer *out)
+{
+    struct err ignored;
+
+    if (peer_bucket_find(bucket, request->path, upload_id, 0) == NULL)
+        fail(out, 404, "NoSuchUpload");
+    else
+        (void)buf_printf(&out->body, &ignored, "<ListPartsResult></ListPartsResult>");
+}
+
 static void do_remove(struct peer_bucket *bucket, const struct peer_request *request,
                       struct peer_answer *out)
 {
@@ -302,6 +313,8 @@ void peer_bucket_do(struct peer_bucket *bucket, const struct peer_request *reque
         do_list(bucket, request, out);
     else if (uploads != NULL)
         do_list_uploads(bucket, out);
+    else if (upload_id != NULL)
+        do_list_parts(bucket, request, upload_id, out);
     else
         do_read(bucket, request, out);
 }

@@ -229,6 +229,44 @@ START_TEST(a_part_that_never_works_aborts_the_upload)
 }
 END_TEST
 
+START_TEST(an_upload_is_aborted_until_it_is_gone)
+{
+    auto_free char *denied = s3_peer_format_error(403, "AccessDenied", "");
+    static const char done[] = "HTTP/1.1 204 X\r\n\r\n"; /* so it says, and a part comes after it */
+    const struct {
+        unsigned in_vain;
+        const char *list;
+        unsigned aborts, lists;
+        size_t left;
+    } rows[] = {
+        {1, NULL, 2, 2, 0},
+        {2, NULL, 3, 3, 0},
+        {1, denied, 3, 2, 0}, /* the third finds it gone */
+        {9, NULL, 3, 3, 1},   /* it was tried */
+    };
+    auto_free uint8_t *data = xcalloc(1, 6 * MIB);
+    auto_store struct store *store = open_store();
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        auto_free char *key = xasprintf("key-%zu", i);
+        auto_free char *abort = xasprintf("DELETE /bucket/p/%s?uploadId=", key);
+        auto_free char *list = xasprintf("GET /bucket/p/%s?max-parts=1&uploadId=", key);
+        struct err err = {0};
+
+        s3_peer_clear_rules(peer);
+        rule("PUT ", PEER_ANSWER, 0, denied);
+        rule("DELETE ", PEER_ANSWER, rows[i].in_vain, done);
+        if (rows[i].list != NULL)
+            rule(list, PEER_ANSWER, 0, rows[i].list);
+        ck_assert_int_eq(put(store, key, data, 6 * MIB, &err), -1);
+        ck_assert_msg(strstr(err.msg, "AccessDenied") != NULL, "row %zu: %s", i, err.msg);
+        ck_assert_uint_eq(s3_peer_count(peer, abort), rows[i].aborts);
+        ck_assert_uint_eq(s3_peer_count(peer, list), rows[i].lists);
+        ck_assert_uint_eq(s3_peer_count_uploads(peer), rows[i].left);
+    }
+}
+END_TEST
+
 START_TEST(an_object_stored_with_another_size_is_corrupt_and_removed)
 {
     auto_store struct store *store = open_store();
@@ -331,6 +369,7 @@ static Suite *store_s3_suite(void)
     tcase_add_test(tc, an_upload_in_parts_survives_each_passing_fault);
     tcase_add_test(tc, a_completion_whose_answer_is_lost_is_decided_by_head);
     tcase_add_test(tc, a_part_that_never_works_aborts_the_upload);
+    tcase_add_test(tc, an_upload_is_aborted_until_it_is_gone);
     tcase_add_test(tc, an_object_stored_with_another_size_is_corrupt_and_removed);
     tcase_add_test(tc, more_than_5_tib_is_a_configuration_error);
     tcase_add_test(tc, a_limit_of_bandwidth_and_given_parts_are_kept_to);

@@ -65,6 +65,12 @@ static int get(struct store *store, const char *key, uint8_t *data, size_t len, 
     return 0;
 }
 
+static int stop_listing(void *context, const struct store_entry *entry, struct err *err)
+{
+    (void)context;
+    return err_set(err, ERR_BUSY, "stop at %s", entry->key);
+}
+
 START_TEST(a_ranged_read_survives_each_passing_fault)
 {
     static const struct {
@@ -113,7 +119,9 @@ START_TEST(a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is)
         {"HTTP/1.1 206 X\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\n\r\nabcd",
          ERR_CORRUPT},
         {"HTTP/1.1 416 X\r\nContent-Length: 0\r\n\r\n", ERR_CORRUPT},
-        {"HTTP/1.1 200 X\r\nContent-Length: 11\r\n\r\nhello world", ERR_CORRUPT},
+        {"HTTP/1.1 200 X\r\nContent-Length: 11\r\n\r\nhello world", ERR_STORE}, /* Range: what? */
+        {"HTTP/1.1 206 X\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 11\r\n\r\nhello world",
+         ERR_STORE},
     };
     auto_store struct store *store = open_store();
     uint8_t back[10];
@@ -133,6 +141,41 @@ START_TEST(a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is)
         ck_assert_int_eq(get(store, "k", back, 10, &err), -1);
         ck_assert_msg(err.kind == ERR_NOT_FOUND, "%s", err.msg);
     }
+}
+END_TEST
+
+START_TEST(an_answer_that_is_too_long_is_damage_only_to_a_small_object)
+{
+    auto_free char *long_text = xmalloc(9 * MIB + 1);
+    auto_free char *answer = NULL;
+    auto_store struct store *store = open_store();
+    auto_buf struct buf out;
+    struct err err = {0};
+
+    memset(long_text, 'x', 9 * MIB);
+    long_text[9 * MIB] = '\0';
+    answer = s3_peer_format_answer(200, "", long_text);
+    rule("GET ", PEER_ANSWER, 0, answer);
+    buf_init(&out, MIB);
+    ck_assert_int_eq(store_get_small(store, "k", &out, &err), -1);
+    ck_assert_msg(err.kind == ERR_CORRUPT, "%s", err.msg);
+    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
+    ck_assert_msg(strstr(err.msg, "longer than") != NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(parts_that_nobody_stored_are_not_allocated)
+{
+    const struct store_get_request request = {
+        .key = "k", .size = 2 * STORE_PART_BYTES_MAX, .chunk_bytes = STORE_PART_BYTES_MAX + 1};
+    auto_store struct store *store = open_store();
+    struct source *source = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(store_get(store, &request, &source, &err), -1);
+    ck_assert_msg(err.kind == ERR_CORRUPT, "%s", err.msg);
+    ck_assert_uint_eq(s3_peer_count(peer, "GET /bucket/p/k"), 0);
 }
 END_TEST
 
@@ -273,12 +316,6 @@ START_TEST(an_unreachable_store_is_given_up_after_three_attempts)
 }
 END_TEST
 
-static int stop_listing(void *context, const struct store_entry *entry, struct err *err)
-{
-    (void)context;
-    return err_set(err, ERR_BUSY, "stop at %s", entry->key);
-}
-
 START_TEST(a_listing_follows_tokens_but_not_in_circles)
 {
     static const char page[] =
@@ -307,6 +344,8 @@ static Suite *store_s3_read_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_ranged_read_survives_each_passing_fault);
     tcase_add_test(tc, a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is);
+    tcase_add_test(tc, an_answer_that_is_too_long_is_damage_only_to_a_small_object);
+    tcase_add_test(tc, parts_that_nobody_stored_are_not_allocated);
     tcase_add_test(tc, head_tells_a_missing_object_from_a_missing_bucket);
     tcase_add_test(tc, a_skewed_clock_is_corrected_by_the_servers_date);
     tcase_add_test(tc, an_expired_token_is_renewed_once_and_then_reported);
