@@ -203,10 +203,13 @@ static int store_data(struct store *store, const struct snapshot *snapshot,
     struct pack_options pack_options = {
         .workers = options->workers, .level = options->level, .progress = progress};
     auto_sink struct sink *out = NULL;
+    struct sink *stored = NULL;
     int64_t began_ms = clock_mono_ms(options->clock);
 
-    if (store_put(store, key, pack_bound(bundle), &manifest->parts, &out, err) != 0 ||
-        pack_bundle(bundle, &pack_options, out, crc, err) != 0)
+    if (store_put(store, key, pack_bound(bundle), &manifest->parts, &stored, err) != 0)
+        return -1;
+    out = sink_part_crcs_new(stored, manifest->parts.part_bytes, &manifest->part_crcs);
+    if (pack_bundle(bundle, &pack_options, out, crc, err) != 0)
         return -1;
     copy_files(snapshot, crc, manifest);
     if (judge(snapshot, manifest, err) != 0 || cancel_check(err) != 0 ||

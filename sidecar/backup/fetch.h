@@ -15,6 +15,7 @@
 
 struct fetch_options {
     unsigned workers;          /* decompressing threads, at least 1 */
+    bool every_digest;         /* prove the parts by SHA-256 as well, not by CRC64 alone */
     struct progress *progress; /* borrowed, NULL: none; counts file bytes */
     /* Where the bytes of a file go: *out is the fetch's from then on; left NULL they are only
      * proven. entry comes from the archive, file (never NULL) from the manifest. May be NULL. */

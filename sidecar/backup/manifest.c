@@ -37,6 +37,7 @@ void manifest_release(struct manifest *manifest)
     free(manifest->files);
     free(manifest->dbs);
     object_parts_release(&manifest->parts);
+    free(manifest->part_crcs.crc64);
     *manifest = (struct manifest){0};
 }
 
@@ -164,6 +165,18 @@ static struct json *files_to_json(const struct manifest *manifest)
     return files;
 }
 
+static struct json *part_crcs_to_json(const struct part_crcs *crcs)
+{
+    struct json *array = json_array();
+
+    for (size_t i = 0; i < crcs->count; i++) {
+        char crc[17];
+        (void)snprintf(crc, sizeof(crc), "%016" PRIx64, crcs->crc64[i]);
+        json_push_string(array, crc);
+    }
+    return array;
+}
+
 static struct json *object_to_json(const struct manifest *manifest)
 {
     struct json *object = json_object();
@@ -178,6 +191,8 @@ static struct json *object_to_json(const struct manifest *manifest)
         json_push_string(digests, hex);
     }
     json_set(object, "part_sha256", digests);
+    if (manifest->part_crcs.count > 0)
+        json_set(object, "part_crc64", part_crcs_to_json(&manifest->part_crcs));
     return object;
 }
 

@@ -17,6 +17,7 @@
 #include "redis/rdb_probe.h"
 #include "redis/server_version.h"
 #include "store/store.h"
+#include "stream/sink_part_crcs.h"
 
 #define MANIFEST_FORMAT 1
 #define MANIFEST_BYTES_MAX ((size_t)16 << 20) /* 65536 databases, 10000 parts, 10000 files */
@@ -75,6 +76,7 @@ struct manifest { /* text may be NULL where it says "or NULL"; unknown numbers a
 
     char *object; /* key of the data inside the backup's folder: "data.tar.zst" */
     struct object_parts parts;
+    struct part_crcs part_crcs; /* of the same parts, for a quick proof; none: not recorded */
     int64_t compression_level;
 
     char *appendonly; /* "yes", "no", or NULL */

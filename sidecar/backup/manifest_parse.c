@@ -122,27 +122,36 @@ static int parse_dbs(const struct json *root, struct manifest *out, struct err *
     return 0;
 }
 
+static int parse_crc64(const char *hex, uint64_t *out, struct err *err)
+{
+    uint8_t bytes[8];
+    uint64_t crc = 0;
+
+    if (hex_decode(hex != NULL ? hex : "", bytes, sizeof(bytes), err) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        crc = crc << 8 | bytes[i];
+    *out = crc;
+    return 0;
+}
+
 static int parse_file(const struct json *from, struct manifest *out, struct err *err)
 {
     struct manifest_file *file = &out->files[out->file_count];
     const char *kind = NULL;
     const char *crc = NULL;
     const char *name = NULL;
-    uint8_t bytes[8];
     unsigned kind_index = 0;
 
     if (json_get_string(from, "name", &name, err) != 0 ||
         json_get_string(from, "kind", &kind, err) != 0 ||
         take_word(kind, manifest_kind_words, MANIFEST_KIND_COUNT, &kind_index, err) != 0 ||
         json_get_u64(from, "size", &file->size, err) != 0 ||
-        json_get_string(from, "crc64", &crc, err) != 0 ||
-        hex_decode(crc, bytes, sizeof(bytes), err) != 0)
+        json_get_string(from, "crc64", &crc, err) != 0 || parse_crc64(crc, &file->crc64, err) != 0)
         return -1;
     if (!untar_name_is_safe(name) || !manifest_can_hold(name) || manifest_find(out, name) != NULL)
         return err_set(err, ERR_CORRUPT, "it names a file outside its place, or twice: '%.200s'",
                        name);
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        file->crc64 = file->crc64 << 8 | bytes[i];
     file->kind = (enum manifest_kind)kind_index;
     file->name = xstrdup(name);
     out->file_count++;
@@ -199,6 +208,26 @@ static bool parts_fit(const struct object_parts *parts, size_t count)
     return parts->size > before_last && parts->size - before_last <= parts->part_bytes;
 }
 
+static int parse_part_crcs(const struct json *object, size_t count, struct part_crcs *out,
+                           struct err *err)
+{
+    const struct json *crcs = NULL;
+
+    if (!json_has(object, "part_crc64"))
+        return 0;
+    if (json_get(object, "part_crc64", &crcs, err) != 0)
+        return -1;
+    if (json_size(crcs) != count)
+        return err_set(err, ERR_CORRUPT, "its parts and their CRC64s do not fit together");
+    out->crc64 = xcalloc(count, sizeof(*out->crc64));
+    out->count = count;
+    const struct json *from = json_first(crcs);
+    for (size_t i = 0; i < count; i++, from = json_next(from))
+        if (parse_crc64(json_text(from), &out->crc64[i], err) != 0)
+            return -1;
+    return 0;
+}
+
 static int parse_object(const struct json *root, struct manifest *out, struct err *err)
 {
     const struct json *object = NULL;
@@ -224,7 +253,7 @@ static int parse_object(const struct json *root, struct manifest *out, struct er
         if (hex_decode(hex != NULL ? hex : "", parts->sha256[i], SHA256_BYTES, err) != 0)
             return -1;
     }
-    return 0;
+    return parse_part_crcs(object, count, &out->part_crcs, err);
 }
 
 static int parse_rdb(const struct json *root, struct manifest *out, struct err *err)

@@ -27,7 +27,8 @@ static int read_back(struct store *store, const char *id, const struct verify_op
     auto_free char *what = xasprintf("verify %s", id);
     auto_progress struct progress *progress =
         progress_new(what, manifest_file_bytes(&manifest), options->clock);
-    struct fetch_options fetch_options = {.workers = options->workers, .progress = progress};
+    struct fetch_options fetch_options = {
+        .workers = options->workers, .every_digest = true, .progress = progress};
     return fetch(store, &manifest, &fetch_options, err);
 }
 

@@ -1,5 +1,5 @@
 /*
- * A source whose every chunk is proven by a SHA-256 before it is handed on.
+ * A source whose every chunk is proven before it is handed on.
  */
 #ifndef STREAM_SOURCE_PROVEN_H
 #define STREAM_SOURCE_PROVEN_H
@@ -7,9 +7,14 @@
 #include "base/hash.h"
 #include "stream/source.h"
 
-/* Owns inner. Chunk i of inner must have the digest sha256[i]; another one, or another number of
- * chunks than count, is ERR_CORRUPT. sha256 is borrowed and must outlive the source. */
-struct source *source_proven_new(struct source *inner, const uint8_t (*sha256)[SHA256_BYTES],
-                                 size_t count);
+struct source_proof { /* of `count` chunks; at least one of the arrays */
+    size_t count;
+    const uint8_t (*sha256)[SHA256_BYTES]; /* NULL: not looked at */
+    const uint64_t *crc64;                 /* NULL: not looked at */
+};
+
+/* Owns inner. A chunk whose digest is another one, or another number of chunks, is ERR_CORRUPT.
+ * What proof points to is borrowed and must outlive the source; proof itself is copied. */
+struct source *source_proven_new(struct source *inner, const struct source_proof *proof);
 
 #endif

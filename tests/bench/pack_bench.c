@@ -107,9 +107,12 @@ static int store_file(struct store *store, const struct bundle *bundle,
     auto_free char *key = catalog_key(manifest->instance, manifest->id, OBJECT_NAME);
     auto_free char *manifest_key = catalog_key(manifest->instance, manifest->id, "backup.json");
     auto_sink struct sink *out = NULL;
+    struct sink *stored = NULL;
 
-    if (store_put(store, key, pack_bound(bundle), &manifest->parts, &out, err) != 0 ||
-        pack_bundle(bundle, &options, out, &manifest->files[0].crc64, err) != 0 ||
+    if (store_put(store, key, pack_bound(bundle), &manifest->parts, &stored, err) != 0)
+        return -1;
+    out = sink_part_crcs_new(stored, manifest->parts.part_bytes, &manifest->part_crcs);
+    if (pack_bundle(bundle, &options, out, &manifest->files[0].crc64, err) != 0 ||
         sink_finish(out, err) != 0)
         return -1;
     if (manifest->files[0].crc64 != 0)

@@ -520,7 +520,7 @@ forge() {
 # forge_data TAR: puts that archive into the newer backup, all sizes and digests as they should be
 forge_data() {
     zstd -q -f "$1" -o "$object/data.tar.zst"
-    forge "(.object.size, .stored_bytes) = $(stat -c %s "$object/data.tar.zst") | .object.part_sha256 =
+    forge "(.object.size, .stored_bytes) = $(stat -c %s "$object/data.tar.zst") | del(.object.part_crc64) | .object.part_sha256 =
         [\"$(sha256sum <"$object/data.tar.zst" | cut -c 1-64)\"]"
 }
 

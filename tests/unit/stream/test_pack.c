@@ -386,8 +386,9 @@ START_TEST(every_flipped_byte_is_corrupt_when_parts_are_proven)
             if (is_flipped)
                 stored.data[i] ^= 0x11;
             /* C17 does not add const below an array by itself */
-            struct source *proven = source_proven_new(
-                memory_source_open(&state), (const uint8_t(*)[SHA256_BYTES])digests, parts);
+            const struct source_proof proof = {.count = parts,
+                                               .sha256 = (const uint8_t(*)[SHA256_BYTES])digests};
+            struct source *proven = source_proven_new(memory_source_open(&state), &proof);
             int rc = unpack(proven, 2, &taker, &err);
             ck_assert_int_eq(rc, is_flipped ? -1 : 0);
             ck_assert_int_eq(err.kind, is_flipped ? ERR_CORRUPT : ERR_NONE);

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/crc64.h"
 #include "support/memory_source.h"
 #include "support/sample.h"
 
@@ -21,8 +22,10 @@ static struct source *prove(struct memory_source *state, uint8_t (*digests)[SHA2
                             size_t count)
 {
     /* C17 does not add const below an array by itself */
-    return source_proven_new(memory_source_open(state), (const uint8_t(*)[SHA256_BYTES])digests,
-                             count);
+    const struct source_proof proof = {.count = count,
+                                       .sha256 = (const uint8_t(*)[SHA256_BYTES])digests};
+
+    return source_proven_new(memory_source_open(state), &proof);
 }
 
 /* Reads it all; the number of bytes that came through before the end or the error. */
@@ -174,6 +177,64 @@ START_TEST(an_error_of_the_inner_source_passes_through)
 }
 END_TEST
 
+static void crc_parts(const uint8_t *data, uint64_t out[PARTS])
+{
+    for (size_t i = 0; i < PARTS; i++)
+        out[i] = crc64(0, data + i * PART, i + 1 < PARTS ? PART : LAST);
+}
+
+START_TEST(a_crc_alone_finds_every_flipped_byte)
+{
+    auto_free uint8_t *good = sample_bytes(1, TOTAL);
+    auto_free uint8_t *data = sample_bytes(1, TOTAL);
+    uint64_t crcs[PARTS];
+    const struct source_proof proof = {.count = PARTS, .crc64 = crcs};
+
+    crc_parts(good, crcs);
+    for (size_t i = 0; i <= TOTAL; i++) {
+        struct memory_source state = {.data = data, .len = TOTAL, .chunk = PART};
+        struct err err = {0};
+        bool is_flipped = i < TOTAL;
+        int rc;
+
+        if (is_flipped)
+            data[i] ^= 0x40;
+        auto_source struct source *proven = source_proven_new(memory_source_open(&state), &proof);
+        ck_assert_uint_eq(drain(proven, good, &rc, &err), is_flipped ? i / PART * PART : TOTAL);
+        ck_assert_int_eq(rc, is_flipped ? -1 : 0);
+        ck_assert_int_eq(err.kind, is_flipped ? ERR_CORRUPT : ERR_NONE);
+        if (is_flipped)
+            data[i] ^= 0x40;
+    }
+}
+END_TEST
+
+START_TEST(where_both_are_given_both_must_fit)
+{
+    auto_free uint8_t *data = sample_bytes(1, TOTAL);
+    uint8_t digests[PARTS][SHA256_BYTES];
+    uint64_t crcs[PARTS];
+
+    for (int wrong = 0; wrong < 3; wrong++) {
+        const struct source_proof proof = {
+            .count = PARTS, .sha256 = (const uint8_t(*)[SHA256_BYTES])digests, .crc64 = crcs};
+        struct memory_source state = {.data = data, .len = TOTAL, .chunk = PART};
+        struct err err = {0};
+        int rc;
+
+        digest_parts(data, digests);
+        crc_parts(data, crcs);
+        if (wrong == 1)
+            digests[PARTS - 1][0] ^= 1;
+        if (wrong == 2)
+            crcs[PARTS - 1] ^= 1;
+        auto_source struct source *proven = source_proven_new(memory_source_open(&state), &proof);
+        (void)drain(proven, data, &rc, &err);
+        ck_assert_int_eq(rc, wrong == 0 ? 0 : -1);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("source_proven");
@@ -188,6 +249,8 @@ int main(void)
     tcase_add_test(tcase, every_truncation_is_corrupt);
     tcase_add_test(tcase, more_parts_than_digests_is_corrupt);
     tcase_add_test(tcase, nothing_with_no_digests_is_the_end);
+    tcase_add_test(tcase, a_crc_alone_finds_every_flipped_byte);
+    tcase_add_test(tcase, where_both_are_given_both_must_fit);
     tcase_add_test(tcase, an_error_of_the_inner_source_passes_through);
 
     srunner_run_all(runner, CK_ENV);
