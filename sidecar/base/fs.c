@@ -22,7 +22,8 @@
 #include "base/mem.h"
 
 #define READ_BYTES 65536
-#define MAX_DEPTH 64 /* each level holds a descriptor; our own trees are four deep */
+#define LIST_MAX ((size_t)1 << 20) /* names of one directory, held in memory */
+#define MAX_DEPTH 64               /* each level holds a descriptor; our own trees are four deep */
 #define REMOVE_TRIES 3
 
 static void close_entries(DIR *entries)
@@ -226,31 +227,69 @@ int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err)
     return 0;
 }
 
+void fs_list_release(struct fs_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (struct fs_list){0};
+}
+
+static void add_name(struct fs_list *list, const char *name)
+{
+    if ((list->count & (list->count - 1)) == 0) /* 0, 1, 2, 4, ...: it is full */
+        list->names =
+            xreallocarray(list->names, list->count > 0 ? 2 * list->count : 1, sizeof(*list->names));
+    list->names[list->count++] = xstrdup(name);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+int fs_list_dir(int dir_fd, const char *path, struct fs_list *out, struct err *err)
+{
+    auto_fs_list struct fs_list list = {0};
+    auto_close int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_dir DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (!entries)
+        return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED,
+                       "cannot open directory %s", path);
+    (void)take_fd(&fd); /* closedir closes it */
+    while (errno = 0, (entry = readdir(entries))) {
+        if (is_dots(entry->d_name))
+            continue;
+        if (list.count == LIST_MAX)
+            return err_set(err, ERR_FAILED, "directory %s has more than %zu entries", path,
+                           LIST_MAX);
+        add_name(&list, entry->d_name);
+    }
+    if (errno != 0) /* a listing cut short must not pass for a whole one */
+        return err_sys(err, ERR_FAILED, "cannot read directory %s", path);
+    *out = list;
+    list = (struct fs_list){0};
+    return 0;
+}
+
 static int remove_any(int dir_fd, const char *name, int depth, struct err *err);
 
 /* Removes what is in the directory. */
 static int remove_content(int dir_fd, const char *name, int depth, struct err *err)
 {
+    auto_fs_list struct fs_list list = {0};
     auto_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    auto_dir DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 
-    if (!entries)
+    if (fd < 0)
         return errno == ENOENT ? 0 : err_sys(err, ERR_FAILED, "cannot open directory %s", name);
-    int entries_fd = take_fd(&fd); /* closedir closes it */
-
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(entries);
-
-        if (!entry && errno != 0)
-            return err_sys(err, ERR_FAILED, "cannot read directory %s", name);
-        if (!entry)
-            return 0;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (remove_any(entries_fd, entry->d_name, depth + 1, err))
+    if (fs_list_dir(fd, ".", &list, err))
+        return err_wrap(err, "cannot remove %s", name);
+    for (size_t i = 0; i < list.count; i++)
+        if (remove_any(fd, list.names[i], depth + 1, err))
             return -1;
-    }
+    return 0;
 }
 
 static int remove_any(int dir_fd, const char *name, int depth, struct err *err)
@@ -309,17 +348,27 @@ static bool has_no_locks(int dir_fd, int code)
            (code == EBADF && fcntl(dir_fd, F_GETFD) >= 0);
 }
 
-int fs_lock(int dir_fd, const char *label, struct err *err)
+int fs_try_lock(int dir_fd, const char *label, bool *out_is_locked, struct err *err)
 {
-    while (flock(dir_fd, LOCK_EX | LOCK_NB)) {
+    bool is_locked = true;
+
+    while (is_locked && flock(dir_fd, LOCK_EX | LOCK_NB)) {
         if (errno == EWOULDBLOCK)
             return err_set(err, ERR_BUSY, "cannot lock %s: another redkeep works on it", label);
         if (has_no_locks(dir_fd, errno))
-            return 0;
-        if (errno != EINTR)
+            is_locked = false;
+        else if (errno != EINTR)
             return err_sys(err, ERR_FAILED, "cannot lock %s", label);
     }
+    *out_is_locked = is_locked;
     return 0;
+}
+
+int fs_lock(int dir_fd, const char *label, struct err *err)
+{
+    bool is_locked;
+
+    return fs_try_lock(dir_fd, label, &is_locked, err);
 }
 
 void fs_random(void *out, size_t len)

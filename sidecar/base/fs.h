@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 
 /* Appends the whole file to *out (its ceiling applies), or nothing when it fails. ERR_NOT_FOUND
@@ -31,6 +32,16 @@ int fs_fsync(int fd, const char *label, struct err *err);
  * directories are fine (and links to one), the umask applies to mode. Each new directory's parent
  * is fsynced. */
 int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err);
+struct fs_list {
+    char **names; /* in no order; neither "." nor ".." */
+    size_t count;
+};
+
+/* All names in a directory (path ".": dir_fd's own); a listing that was cut short is a failure.
+ * ERR_NOT_FOUND when it is not there. The caller releases *out; on failure there is nothing to
+ * release. */
+int fs_list_dir(int dir_fd, const char *path, struct fs_list *out, struct err *err);
+void fs_list_release(struct fs_list *list);
 /* Removes name below dir_fd with everything in it, at most 64 directories deep; links are removed,
  * not followed. Not there is success. */
 int fs_remove_tree(int dir_fd, const char *name, struct err *err);
@@ -43,7 +54,15 @@ int fs_open_dir(int dir_fd, const char *path, int *out_fd, struct err *err);
  * file system that cannot lock a directory (NFS) is success without a lock: backups there are worth
  * more than the exclusion. */
 int fs_lock(int dir_fd, const char *label, struct err *err);
+/* The same, and says whether there is a lock. */
+int fs_try_lock(int dir_fd, const char *label, bool *out_is_locked, struct err *err);
 /* Fills out with len random bytes from the kernel; cannot fail (aborts when getrandom does). */
 void fs_random(void *out, size_t len);
+
+static inline void cleanup_fs_list(struct fs_list *list)
+{
+    fs_list_release(list);
+}
+#define auto_fs_list auto_with(cleanup_fs_list)
 
 #endif
