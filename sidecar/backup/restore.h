@@ -43,7 +43,11 @@ struct restore_options {
     /* Opens the repository; called only when it is needed: a volume that holds data must come up
      * while the store is down. The store is the restore's from then on. */
     int (*open_store)(void *context, struct store **out, struct err *err);
-    void (*on_event)(void *context, const char *text); /* in words for a log; may be NULL */
+    /* Does a server run on dir? ERR_HOLDS_DATA says which. Asked before everything that writes, so
+     * several times; may be NULL. */
+    int (*check_server)(void *context, struct err *err);
+    void (*on_event)(void *context, const char *text);   /* in words for a log; may be NULL */
+    void (*on_warning)(void *context, const char *text); /* what a person should see; may be NULL */
     void *context;
 };
 
@@ -64,15 +68,18 @@ struct restore_result {
     size_t file_count;
     struct restore_skipped *skipped; /* newer restore points that could not be used */
     size_t skipped_count;
-    char *aside; /* where force has moved what was there; NULL */
+    char *aside;           /* where force has moved what was there; NULL */
+    char *other_instances; /* "a, b": no backup of ours, but of these; NULL: not so */
     int64_t took_ms;
 };
 
-/* ERR_HOLDS_DATA: there is data (and neither if_empty nor force). ERR_NOT_FOUND: no backup, no such
- * id, moment not covered. ERR_STORE: the repository could not be asked (INVARIANT 4: never taken
- * for an empty one). ERR_TOO_NEW: the target cannot load it; nothing was fetched. ERR_CORRUPT:
- * neither the wanted backup nor, unless it was named by id, an older one is whole. ERR_BUSY:
- * locked. *out is filled in success and failure; the caller releases it. */
+/* ERR_HOLDS_DATA: there is data (and neither if_empty nor force), a server runs on dir or has
+ * written into it meanwhile, or an interrupted restore of another backup was finished first.
+ * ERR_NOT_FOUND: no backup, no such id, moment not covered. ERR_STORE: the repository could not be
+ * asked (INVARIANT 4: never taken for an empty one). ERR_TOO_NEW: the target cannot load it;
+ * nothing was fetched. ERR_CORRUPT: neither the wanted backup nor, unless it was named by id, an
+ * older one is whole. ERR_BUSY: locked. *out is filled in success and failure; the caller releases
+ * it. */
 int restore(const struct restore_options *options, struct restore_result *out, struct err *err);
 void restore_result_release(struct restore_result *result);
 

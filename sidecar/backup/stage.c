@@ -1,6 +1,6 @@
 /*
  * Building: everything goes below an open descriptor of the staging directory, owned as it will be.
- * The switch is in stage_switch.c.
+ * The switch is in stage_clear.c and stage_switch.c.
  *
  *     killed while building         -> .partial is there; the next run starts over
  *     killed after the commit       -> .replace or .ready is there; the next run finishes
@@ -84,8 +84,11 @@ static int give(const struct stage *stage, int fd, const char *label, struct err
 int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, struct err *err)
 {
     auto_stage struct stage *stage = NULL;
+    bool is_there = false;
 
-    if (stage_discard(dir_fd, err) != 0)
+    /* looked for first: on a read-only file system there is nothing to remove, and an error */
+    if (stage_is_there(dir_fd, STAGE_PARTIAL_NAME, &is_there, err) != 0 ||
+        (is_there && stage_discard(dir_fd, err) != 0))
         return -1;
     if (mkdirat(dir_fd, STAGE_PARTIAL_NAME, 0700) != 0)
         return err_sys(err, ERR_FAILED, "create %s in the data directory", STAGE_PARTIAL_NAME);
@@ -102,15 +105,34 @@ int stage_new(int dir_fd, const struct stage_owner *owner, struct stage **out, s
     return 0;
 }
 
+/* Where a file system has no locks, another restore may have thrown ours away and begun its own. */
+static int check_is_ours(const struct stage *stage, struct err *err)
+{
+    struct stat ours;
+    struct stat found = {0};
+
+    if (fstat(stage->stage_fd, &ours) != 0)
+        return err_sys(err, ERR_FAILED, "look at %s", STAGE_PARTIAL_NAME);
+    if (fstatat(stage->dir_fd, STAGE_PARTIAL_NAME, &found, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno != ENOENT)
+        return err_sys(err, ERR_FAILED, "look at %s", STAGE_PARTIAL_NAME);
+    if (ours.st_dev == found.st_dev && ours.st_ino == found.st_ino)
+        return 0;
+    return err_set(err, ERR_BUSY,
+                   "another redkeep restores into the same directory, and its file system has no "
+                   "locks. HINT: run one at a time");
+}
+
 void stage_free(struct stage *stage)
 {
     struct err ignored;
 
     if (stage == NULL)
         return;
-    cleanup_close(&stage->stage_fd);
-    if (!stage->committed) /* what cannot be removed now, the next run throws away */
+    /* what cannot be removed now, the next run throws away */
+    if (!stage->committed && (stage->stage_fd < 0 || check_is_ours(stage, &ignored) == 0))
         (void)fs_remove_tree(stage->dir_fd, STAGE_PARTIAL_NAME, &ignored);
+    cleanup_close(&stage->stage_fd);
     free(stage->aside);
     free(stage);
 }
@@ -215,17 +237,26 @@ int stage_commit(struct stage *stage, const struct volume_names *names, bool rep
                  char **out_aside, struct err *err)
 {
     const char *committed = replace ? STAGE_REPLACE_NAME : STAGE_READY_NAME;
+    char overtaken[VOLUME_WHAT_MAX];
 
-    if (stage_sync_dirs(stage->stage_fd, err) != 0)
+    if (stage_sync_dirs(stage->stage_fd, err) != 0 ||
+        stage_check_way(stage->dir_fd, stage->stage_fd, names, replace, err) != 0 ||
+        check_is_ours(stage, err) != 0)
         return -1;
     if (renameat(stage->dir_fd, STAGE_PARTIAL_NAME, stage->dir_fd, committed) != 0)
         return err_sys(err, ERR_FAILED, "commit the restore");
     stage->committed = true;
     if (fs_fsync(stage->dir_fd, "the data directory", err) != 0)
         return -1;
-    if (stage_switch(stage->dir_fd, names, &stage->aside, err) != 0)
+    if (stage_switch(stage->dir_fd, names, &stage->aside, overtaken, err) != 0)
         return -1;
     *out_aside = TAKE_PTR(stage->aside);
+    if (*overtaken != '\0')
+        return err_set(err, ERR_HOLDS_DATA,
+                       "a server has written %.300s while the restore was put in place, and that "
+                       "was kept. HINT: stop the server, and restore with --force what it was to "
+                       "be",
+                       overtaken);
     return 0;
 }
 
@@ -251,37 +282,75 @@ static int read_note(int dir_fd, bool replace, struct buf *out, struct err *err)
     return err_wrap(err, "finish an interrupted restore");
 }
 
-int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
+/* What the note of a committed restore says. */
+struct note {
+    char *text; /* heap; the rest points into it */
+    const char *id;
+    struct volume_names names;
+    const char *aside;
+    const char *entries; /* as stage_list gave them */
+};
+
+static void cleanup_note(struct note *note)
+{
+    free(note->text);
+}
+
+static int open_note(int dir_fd, bool replace, struct note *out, struct err *err)
 {
     auto_buf struct buf note = {0};
+
+    buf_init(&note, NOTE_MAX);
+    if (read_note(dir_fd, replace, &note, err) != 0)
+        return -1;
+    out->text = buf_take(&note);
+    char *at = out->text;
+    out->id = next_line(&at);
+    out->names.dbfilename = next_line(&at);
+    out->names.appendfilename = next_line(&at);
+    out->names.appenddirname = next_line(&at);
+    out->aside = next_line(&at);
+    out->entries = at;
+    if (*at == '\0')
+        return err_set(err, ERR_FAILED, "finish an interrupted restore: its note is cut off");
+    return 0;
+}
+
+int stage_committed_id(int dir_fd, char **out, struct err *err)
+{
+    auto_with(cleanup_note) struct note note = {0};
+    bool replace = false;
+
+    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        open_note(dir_fd, replace, &note, err) != 0)
+        return -1;
+    *out = xstrdup(note.id);
+    return 0;
+}
+
+int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
+{
+    auto_with(cleanup_note) struct note note = {0};
     bool replace = false;
     bool is_overtaken = false;
+    char overtaken[VOLUME_WHAT_MAX];
 
     *out_id = NULL;
     *out_aside = NULL;
-    buf_init(&note, NOTE_MAX);
     if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
-        read_note(dir_fd, replace, &note, err) != 0)
+        open_note(dir_fd, replace, &note, err) != 0)
         return -1;
-
-    auto_free char *text = buf_take(&note);
-    char *at = text;
-    auto_free char *id = xstrdup(next_line(&at));
-    struct volume_names names = {.dbfilename = next_line(&at)};
-    names.appendfilename = next_line(&at);
-    names.appenddirname = next_line(&at);
-    auto_free char *aside = xstrdup(next_line(&at));
-    if (*at == '\0')
-        return err_set(err, ERR_FAILED, "finish an interrupted restore: its note is cut off");
     /* INVARIANT (a restore never touches a volume that holds data): a server may have been started
      * since, and beside what it wrote, ours would be loaded in its stead one day */
-    if (!replace && stage_is_overtaken(dir_fd, &names, at, &is_overtaken, err) != 0)
+    if (!replace && stage_is_overtaken(dir_fd, &note.names, note.entries, &is_overtaken, err) != 0)
         return -1;
     if (is_overtaken)
         return stage_drop(dir_fd, err);
-    if (stage_switch(dir_fd, &names, &aside, err) != 0)
+    auto_free char *aside = xstrdup(note.aside);
+    if (stage_switch(dir_fd, &note.names, &aside, overtaken, err) != 0)
         return -1;
     *out_aside = TAKE_PTR(aside);
-    *out_id = TAKE_PTR(id);
+    if (*overtaken == '\0')
+        *out_id = xstrdup(note.id);
     return 0;
 }

@@ -65,14 +65,20 @@ int stage_note(struct stage *stage, const char *id, const struct volume_names *n
                struct err *err);
 
 /* Fsyncs, commits, and switches in. Nothing is visible under its own name when it fails before the
- * commit. Entries that stand in the data directory already stay, and what was staged for them is
- * dropped (of a directory: what it has already), but for an append-only directory without data,
- * which is exchanged. With replace, every entry that holds data or stands in the way is first moved
- * into a new directory beside them, whose name goes to *out_aside (heap; NULL when there was
- * nothing to move). */
+ * commit: ERR_BUSY when another restore has taken the staging directory's place (no locks there),
+ * ERR_FAILED when data that is to be replaced cannot be moved. ERR_HOLDS_DATA: somebody has put
+ * data where ours was to go meanwhile; that stays, and ours of that name was dropped. Entries that
+ * stand in the data directory already stay, and what was staged for them is dropped (of a
+ * directory: what it has already), but for an append-only directory without data, which is
+ * exchanged. With replace, every entry that holds data or stands in the way is first moved into a
+ * new directory beside them, whose name goes to *out_aside (heap; NULL when there was nothing to
+ * move), except what holds no data and cannot be moved; when data cannot be moved, all is put back
+ * as it was. */
 int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
                  char **out_aside, struct err *err);
 
+/* The backup (heap) whose switch an earlier run has committed. */
+int stage_committed_id(int dir_fd, char **out, struct err *err);
 /* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap);
  * NULL when a server has put data of its own there meanwhile, so that what was staged is dropped.
  */

@@ -2,15 +2,11 @@
  * From the commit on: every step can be repeated, so a run that was killed here is finished by the
  * next one.
  *
- *     .replace: each entry of the data directory that holds data, or stands where one of ours is to
- *               go, is an old one: it is moved aside. When none is left: rename to .ready.
+ *     .replace: see stage_clear.c. Then: rename to .ready.
  *     .ready:   each of our entries is renamed to its place, the append-only directory first, since
  *               a server with appendonly yes that finds none starts empty. When none is left: it
  *               becomes .partial, so that a run killed while it removes the rest leaves rubbish.
  */
-#include "backup/stage_names.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -19,56 +15,15 @@
 #include <sys/stat.h>
 
 #include "backup/stage.h"
+#include "backup/stage_names.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define ENTRIES_MAX 100000
-
-struct entries {
-    char **names;
-    size_t count;
-};
-
-static void cleanup_entries(struct entries *entries)
-{
-    for (size_t i = 0; i < entries->count; i++)
-        free(entries->names[i]);
-    free(entries->names);
-}
-
-static void cleanup_dir(DIR **dir)
-{
-    if (*dir != NULL)
-        (void)closedir(*dir); /* only read from */
-}
-
-static int list_entries(int dir_fd, struct entries *out, struct err *err)
-{
-    int scan_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    auto_with(cleanup_dir) DIR *dir = scan_fd >= 0 ? fdopendir(scan_fd) : NULL;
-    const struct dirent *entry;
-
-    if (dir == NULL)
-        return err_sys(err, ERR_FAILED, "list the data directory");
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (out->count == ENTRIES_MAX)
-            return err_set(err, ERR_FAILED, "the data directory has more than %d entries",
-                           ENTRIES_MAX);
-        out->names = xreallocarray(out->names, out->count + 1, sizeof(*out->names));
-        out->names[out->count++] = xstrdup(entry->d_name);
-    }
-    if (errno != 0)
-        return err_sys(err, ERR_FAILED, "list the data directory");
-    return 0;
-}
-
 int stage_sync_dirs(int stage_fd, struct err *err)
 {
-    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_fs_list struct fs_list entries = {0};
 
-    if (list_entries(stage_fd, &entries, err) != 0)
+    if (fs_list_dir(stage_fd, ".", &entries, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++) {
         struct stat st;
@@ -86,10 +41,10 @@ int stage_sync_dirs(int stage_fd, struct err *err)
 
 int stage_list(int stage_fd, char **out, struct err *err)
 {
-    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_fs_list struct fs_list entries = {0};
     auto_free char *text = xstrdup("");
 
-    if (list_entries(stage_fd, &entries, err) != 0)
+    if (fs_list_dir(stage_fd, ".", &entries, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++) {
         char *longer = xasprintf("%s%s\n", text, entries.names[i]);
@@ -116,13 +71,13 @@ static bool is_line_of(const char *line, const char *text)
 int stage_is_overtaken(int dir_fd, const struct volume_names *names, const char *ours, bool *out,
                        struct err *err)
 {
-    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_fs_list struct fs_list entries = {0};
     auto_close int stage_fd = -1;
     char what[VOLUME_WHAT_MAX];
 
     *out = false;
     if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
-        list_entries(dir_fd, &entries, err) != 0)
+        fs_list_dir(dir_fd, ".", &entries, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count && !*out; i++) {
         const char *entry = entries.names[i];
@@ -140,85 +95,6 @@ int stage_is_overtaken(int dir_fd, const struct volume_names *names, const char 
     return 0;
 }
 
-char *stage_aside_name(void)
-{
-    uint32_t tail = 0;
-
-    fs_random(&tail, sizeof(tail));
-    return xasprintf("before-restore-%06x", tail & 0xffffffU);
-}
-
-/* Moves entry into *aside, which becomes another directory when that has one of this name already:
- * nothing is ever moved over something else. */
-static int move_aside(int dir_fd, const char *entry, char **aside, struct err *err)
-{
-    auto_free char *to = xasprintf("%s/%s", *aside, entry);
-    bool is_taken = false;
-
-    if (stage_is_there(dir_fd, to, &is_taken, err) != 0)
-        return -1;
-    if (is_taken) {
-        free(*aside);
-        *aside = stage_aside_name();
-        free(to);
-        to = xasprintf("%s/%s", *aside, entry);
-    }
-    if (mkdirat(dir_fd, *aside, 0700) != 0 && errno != EEXIST)
-        return err_sys(err, ERR_FAILED, "create a directory for what is replaced");
-    if (renameat(dir_fd, entry, dir_fd, to) != 0)
-        return err_sys(err, ERR_FAILED, "move %s aside", entry);
-    return 0;
-}
-
-/* Is this entry of the data directory in the way, or a part of what is replaced? */
-static int is_replaced(int dir_fd, const char *entry, int stage_fd,
-                       const struct volume_names *names, bool *out, struct err *err)
-{
-    char what[VOLUME_WHAT_MAX];
-
-    *out = false;
-    if (strcmp(entry, STAGE_NOTE_NAME) == 0)
-        return 0; /* ours of that name is not switched in */
-    if (volume_entry_holds_data(dir_fd, entry, names, out, what, err) != 0)
-        return -1;
-    return *out ? 0 : stage_is_there(stage_fd, entry, out, err);
-}
-
-/* The moves are on the disk before the way counts as clear. */
-static int sync_aside(int dir_fd, const char *aside, struct err *err)
-{
-    auto_close int fd = -1;
-    bool is_there = false;
-
-    if (stage_is_there(dir_fd, aside, &is_there, err) != 0 ||
-        (is_there && (fs_open_dir(dir_fd, aside, &fd, err) != 0 || fs_fsync(fd, aside, err) != 0)))
-        return -1;
-    return fs_fsync(dir_fd, "the data directory", err);
-}
-
-static int clear_the_way(int dir_fd, const struct volume_names *names, char **aside,
-                         struct err *err)
-{
-    auto_with(cleanup_entries) struct entries entries = {0};
-    auto_close int stage_fd = -1;
-
-    if (fs_open_dir(dir_fd, STAGE_REPLACE_NAME, &stage_fd, err) != 0 ||
-        list_entries(dir_fd, &entries, err) != 0)
-        return -1;
-    for (size_t i = 0; i < entries.count; i++) {
-        bool replaced = false;
-
-        if (is_replaced(dir_fd, entries.names[i], stage_fd, names, &replaced, err) != 0 ||
-            (replaced && move_aside(dir_fd, entries.names[i], aside, err) != 0))
-            return -1;
-    }
-    if (sync_aside(dir_fd, *aside, err) != 0)
-        return -1;
-    if (renameat(dir_fd, STAGE_REPLACE_NAME, dir_fd, STAGE_READY_NAME) != 0)
-        return err_sys(err, ERR_FAILED, "go on with the restore");
-    return fs_fsync(dir_fd, "the data directory", err);
-}
-
 /* Puts the append-only directory where one without data stands. */
 static int exchange(int stage_fd, const char *entry, int dir_fd, struct err *err)
 {
@@ -229,7 +105,7 @@ static int exchange(int stage_fd, const char *entry, int dir_fd, struct err *err
     /* file systems without exchange (NFS) */
     if (fs_remove_tree(dir_fd, entry, err) != 0)
         return -1;
-    if (renameat(stage_fd, entry, dir_fd, entry) != 0)
+    if (stage_rename_new(stage_fd, entry, dir_fd, entry) != 0)
         return err_sys(err, ERR_FAILED, "put %s in place", entry);
     return 0;
 }
@@ -262,12 +138,13 @@ static int put_beside(int stage_fd, const char *entry, int dir_fd, struct err *e
 /* Puts into a directory that stands what it does not have yet. */
 static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err)
 {
-    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_fs_list struct fs_list entries = {0};
     auto_close int from_fd = -1;
     auto_close int to_fd = -1;
 
     if (fs_open_dir(stage_fd, entry, &from_fd, err) != 0 ||
-        fs_open_dir(dir_fd, entry, &to_fd, err) != 0 || list_entries(from_fd, &entries, err) != 0)
+        fs_open_dir(dir_fd, entry, &to_fd, err) != 0 ||
+        fs_list_dir(from_fd, ".", &entries, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++) {
         const char *name = entries.names[i];
@@ -277,49 +154,59 @@ static int merge(int stage_fd, const char *entry, int dir_fd, struct err *err)
             return -1;
         if (stands && put_beside(from_fd, name, to_fd, err) != 0)
             return -1;
-        if (!stands && renameat(from_fd, name, to_fd, name) != 0)
+        if (!stands && stage_rename_new(from_fd, name, to_fd, name) != 0)
             return err_sys(err, ERR_FAILED, "put %s/%s in place", entry, name);
     }
     return fs_fsync(to_fd, entry, err);
 }
 
-static int put_in_place(int stage_fd, const char *entry, int dir_fd,
-                        const struct volume_names *names, struct err *err)
+/* Something stands where an entry of ours is to go. */
+static int meet(int stage_fd, const char *entry, int dir_fd, const struct volume_names *names,
+                char overtaken[VOLUME_WHAT_MAX], struct err *err)
 {
     char what[VOLUME_WHAT_MAX];
-    bool is_staged = false;
+    bool is_aof = strcmp(entry, names->appenddirname) == 0;
     bool stands = false;
     bool holds = false;
 
-    if (stage_is_there(stage_fd, entry, &is_staged, err) != 0 ||
-        stage_is_there(dir_fd, entry, &stands, err) != 0)
+    if ((is_aof && volume_entry_holds_data(dir_fd, entry, names, &stands, what, err) != 0) ||
+        volume_entry_holds_data(stage_fd, entry, names, &holds, what, err) != 0)
         return -1;
-    if (!is_staged)
-        return 0;
-    if (!stands) {
-        if (renameat(stage_fd, entry, dir_fd, entry) != 0)
-            return err_sys(err, ERR_FAILED, "put %s in place", entry);
-        return 0;
-    }
-    if (strcmp(entry, names->appenddirname) != 0)
-        return put_beside(stage_fd, entry, dir_fd, err);
-    if (volume_entry_holds_data(dir_fd, entry, names, &holds, what, err) != 0)
+    if (is_aof && !stands)
+        return exchange(stage_fd, entry, dir_fd, err);
+    if (holds) /* else it is no data, or what ours was exchanged for by a run that was killed */
+        (void)snprintf(overtaken, VOLUME_WHAT_MAX, "%.300s", entry);
+    return holds || is_aof ? 0 : put_beside(stage_fd, entry, dir_fd, err);
+}
+
+/* overtaken: see stage_switch. */
+static int put_in_place(int stage_fd, const char *entry, int dir_fd,
+                        const struct volume_names *names, char overtaken[VOLUME_WHAT_MAX],
+                        struct err *err)
+{
+    bool is_staged = false;
+
+    if (stage_is_there(stage_fd, entry, &is_staged, err) != 0)
         return -1;
-    return holds ? 0 : exchange(stage_fd, entry, dir_fd, err);
+    if (!is_staged || stage_rename_new(stage_fd, entry, dir_fd, entry) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return err_sys(err, ERR_FAILED, "put %s in place", entry);
+    return meet(stage_fd, entry, dir_fd, names, overtaken, err);
 }
 
 static int put_all_in_place(int stage_fd, int dir_fd, const struct volume_names *names,
-                            struct err *err)
+                            char overtaken[VOLUME_WHAT_MAX], struct err *err)
 {
-    auto_with(cleanup_entries) struct entries entries = {0};
+    auto_fs_list struct fs_list entries = {0};
 
-    if (list_entries(stage_fd, &entries, err) != 0 ||
-        put_in_place(stage_fd, names->appenddirname, dir_fd, names, err) != 0)
+    if (fs_list_dir(stage_fd, ".", &entries, err) != 0 ||
+        put_in_place(stage_fd, names->appenddirname, dir_fd, names, overtaken, err) != 0)
         return -1;
     for (size_t i = 0; i < entries.count; i++)
         if (strcmp(entries.names[i], names->appenddirname) != 0 &&
             strcmp(entries.names[i], STAGE_NOTE_NAME) != 0 &&
-            put_in_place(stage_fd, entries.names[i], dir_fd, names, err) != 0)
+            put_in_place(stage_fd, entries.names[i], dir_fd, names, overtaken, err) != 0)
             return -1;
     return fs_fsync(dir_fd, "the data directory", err);
 }
@@ -338,24 +225,28 @@ int stage_drop(int dir_fd, struct err *err)
     return fs_fsync(dir_fd, "the data directory", err);
 }
 
-static int switch_in(int dir_fd, const struct volume_names *names, struct err *err)
+static int switch_in(int dir_fd, const struct volume_names *names, char overtaken[VOLUME_WHAT_MAX],
+                     struct err *err)
 {
     auto_close int stage_fd = -1;
 
     if (fs_open_dir(dir_fd, STAGE_READY_NAME, &stage_fd, err) != 0 ||
-        put_all_in_place(stage_fd, dir_fd, names, err) != 0)
+        put_all_in_place(stage_fd, dir_fd, names, overtaken, err) != 0)
         return -1;
     return stage_drop(dir_fd, err);
 }
 
-int stage_switch(int dir_fd, const struct volume_names *names, char **aside, struct err *err)
+int stage_switch(int dir_fd, const struct volume_names *names, char **aside,
+                 char out_overtaken[VOLUME_WHAT_MAX], struct err *err)
 {
     bool replace = false;
     bool is_used = false;
 
+    *out_overtaken = '\0';
     if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
-        (replace && clear_the_way(dir_fd, names, aside, err) != 0) ||
-        switch_in(dir_fd, names, err) != 0 || stage_is_there(dir_fd, *aside, &is_used, err) != 0)
+        (replace && stage_clear_the_way(dir_fd, names, aside, err) != 0) ||
+        switch_in(dir_fd, names, out_overtaken, err) != 0 ||
+        stage_is_there(dir_fd, *aside, &is_used, err) != 0)
         return -1;
     if (!is_used)
         free(TAKE_PTR(*aside));

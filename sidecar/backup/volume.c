@@ -6,26 +6,18 @@
  */
 #include "backup/volume.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backup/stage.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "redis/aof_manifest.h"
 #include "redis/rdb_probe.h"
-
-#define ENTRY_SHOWN 200
-
-static void cleanup_dir(DIR **dir)
-{
-    if (*dir != NULL)
-        (void)closedir(*dir); /* only read from */
-}
 
 static void say_file(char what[VOLUME_WHAT_MAX], const char *name, uint64_t size)
 {
@@ -69,12 +61,11 @@ static bool is_listed(const struct aof_manifest *manifest, const char *name)
 
 /* Does the append-only directory hold what its manifest says of a first empty start, and nothing
  * else? */
-static bool is_first_start(int aof_fd, const char *manifest_name, DIR *dir)
+static bool is_first_start(int aof_fd, const char *manifest_name, const struct fs_list *entries)
 {
     auto_buf struct buf text = {0};
     auto_aof_manifest struct aof_manifest manifest = {0};
     struct err ignored;
-    const struct dirent *entry;
 
     buf_init(&text, AOF_MANIFEST_MAX);
     if (fs_read_file(aof_fd, manifest_name, &text, &ignored) != 0 ||
@@ -83,32 +74,11 @@ static bool is_first_start(int aof_fd, const char *manifest_name, DIR *dir)
     for (size_t i = 0; i < manifest.count; i++)
         if (!is_empty_aof_file(aof_fd, &manifest.files[i]))
             return false;
-    rewinddir(dir);
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-                     strcmp(entry->d_name, manifest_name) == 0 ||
-                     is_listed(&manifest, entry->d_name);
-        if (!known)
+    for (size_t i = 0; i < entries->count; i++)
+        if (strcmp(entries->names[i], manifest_name) != 0 &&
+            !is_listed(&manifest, entries->names[i]))
             return false;
-    }
-    return errno == 0; /* what cannot be listed may hold anything */
-}
-
-/* The first entry of a directory, "" when it is empty. */
-static int first_entry(DIR *dir, char out[ENTRY_SHOWN], const char *label, struct err *err)
-{
-    const struct dirent *entry;
-
-    out[0] = '\0';
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        (void)snprintf(out, ENTRY_SHOWN, "%.190s", entry->d_name);
-        return 0;
-    }
-    if (errno != 0) /* a listing cut short must not pass for an empty directory */
-        return err_sys(err, ERR_FAILED, "list %s", label);
-    return 0;
+    return true;
 }
 
 static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_names *names,
@@ -116,20 +86,43 @@ static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_
 {
     auto_close int aof_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_free char *manifest_name = xasprintf("%s.manifest", names->appendfilename);
-    char first[ENTRY_SHOWN];
+    auto_fs_list struct fs_list entries = {0};
 
     if (aof_fd < 0)
         return err_sys(err, ERR_FAILED, "look into %s", name);
-    int scan_fd = openat(aof_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    auto_with(cleanup_dir) DIR *dir = scan_fd >= 0 ? fdopendir(scan_fd) : NULL;
-    if (dir == NULL)
-        return err_sys(err, ERR_FAILED, "look into %s", name);
-
-    if (first_entry(dir, first, name, err) != 0)
-        return -1;
-    *out_holds = *first != '\0' && !is_first_start(aof_fd, manifest_name, dir);
+    if (fs_list_dir(aof_fd, ".", &entries, err) != 0)
+        return err_wrap(err, "look into %s", name);
+    *out_holds = entries.count > 0 && !is_first_start(aof_fd, manifest_name, &entries);
     if (*out_holds)
-        (void)snprintf(what, VOLUME_WHAT_MAX, "%.150s/ with %s in it", name, first);
+        (void)snprintf(what, VOLUME_WHAT_MAX, "%.150s/ with %.190s in it", name, entries.names[0]);
+    return 0;
+}
+
+/* A dump, or an append-only file of a server before 7.0. */
+static bool is_file_of_a_server(const char *name)
+{
+    return (ends_with(name, ".rdb") || ends_with(name, ".aof")) && strncmp(name, "temp-", 5) != 0;
+}
+
+/* Any other directory: one that a server under other names may have written, or in which somebody
+ * keeps copies. What we may not look into, a server of our own user cannot have written. */
+static int other_dir_holds_data(int dir_fd, const char *name, bool *out_holds,
+                                char what[VOLUME_WHAT_MAX], struct err *err)
+{
+    auto_fs_list struct fs_list entries = {0};
+
+    if (stage_is_own_name(name) ||
+        strncmp(name, VOLUME_ASIDE_PREFIX, strlen(VOLUME_ASIDE_PREFIX)) == 0)
+        return 0;
+    if (fs_list_dir(dir_fd, name, &entries, err) != 0)
+        return err->kind == ERR_NOT_FOUND || err->code == EACCES ? 0 : -1;
+    for (size_t i = 0; i < entries.count && !*out_holds; i++) {
+        *out_holds =
+            is_file_of_a_server(entries.names[i]) || ends_with(entries.names[i], ".manifest");
+        if (*out_holds)
+            (void)snprintf(what, VOLUME_WHAT_MAX, "%.150s/ with %.190s in it", name,
+                           entries.names[i]);
+    }
     return 0;
 }
 
@@ -153,10 +146,11 @@ static int aof_place_holds_data(int dir_fd, const char *name, const struct volum
 int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_names *names,
                             bool *out_holds, char what[VOLUME_WHAT_MAX], struct err *err)
 {
-    struct stat st;
     bool is_dump = strcmp(entry, names->dbfilename) == 0 ||
-                   (ends_with(entry, ".rdb") && strncmp(entry, "temp-", 5) != 0);
-    bool is_old_aof = strcmp(entry, names->appendfilename) == 0;
+                   (is_file_of_a_server(entry) && ends_with(entry, ".rdb"));
+    bool is_old_aof = strcmp(entry, names->appendfilename) == 0 ||
+                      (is_file_of_a_server(entry) && ends_with(entry, ".aof"));
+    struct stat st;
 
     *out_holds = false;
     if (fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -172,7 +166,7 @@ int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_n
         return 0;
     }
     if (S_ISDIR(st.st_mode))
-        return 0;
+        return other_dir_holds_data(dir_fd, entry, out_holds, what, err);
     /* A dump of 0 bytes loads nowhere, but somebody may want to know how it came about. */
     *out_holds = is_dump || (is_old_aof && st.st_size > 0);
     if (*out_holds)
@@ -183,24 +177,15 @@ int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_n
 int volume_holds_data(int dir_fd, const struct volume_names *names, bool *out_holds,
                       char what[VOLUME_WHAT_MAX], struct err *err)
 {
-    int scan_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    auto_with(cleanup_dir) DIR *dir = scan_fd >= 0 ? fdopendir(scan_fd) : NULL;
-    const struct dirent *entry;
+    auto_fs_list struct fs_list entries = {0};
 
     *out_holds = false;
-    if (dir == NULL)
-        return err_sys(err, ERR_FAILED, "look into the data directory");
-    for (;;) {
-        errno = 0;
-        entry = readdir(dir);
-        if (entry == NULL)
-            break;
-        if (volume_entry_holds_data(dir_fd, entry->d_name, names, out_holds, what, err) != 0)
-            return -1;
-        if (*out_holds)
-            return 0;
+    if (fs_list_dir(dir_fd, ".", &entries, err) != 0) {
+        err->kind = ERR_FAILED;
+        return err_wrap(err, "look into the data directory");
     }
-    if (errno != 0) /* a listing cut short must not pass for an empty volume */
-        return err_sys(err, ERR_FAILED, "list the data directory");
+    for (size_t i = 0; i < entries.count && !*out_holds; i++)
+        if (volume_entry_holds_data(dir_fd, entries.names[i], names, out_holds, what, err) != 0)
+            return -1;
     return 0;
 }

@@ -2,9 +2,11 @@
  * What is on a data directory, for the one question that a restore asks: is there anything that a
  * server could load, or that somebody could miss?
  *
- * INVARIANT (a restore never touches a volume that holds data): in doubt it does. No data are:
- * lost+found, an ACL file, nodes.conf, an empty append-only directory, the append-only files that a
- * server writes on its first empty start, temporary files of an unfinished save.
+ * INVARIANT (a restore never touches a volume that holds data): in doubt it does. Data are dumps
+ * (*.rdb) and append-only files (*.aof, *.manifest) under whatever name, in the directory itself
+ * and in those right below it. No data are: lost+found, an ACL file, nodes.conf, an empty
+ * append-only directory, the append-only files that a server writes on its first empty start,
+ * temporary files of an unfinished save, and what a restore has moved aside.
  */
 #ifndef BACKUP_VOLUME_H
 #define BACKUP_VOLUME_H
@@ -20,6 +22,7 @@ struct volume_names { /* all set */
 };
 
 #define VOLUME_WHAT_MAX 400
+#define VOLUME_ASIDE_PREFIX "before-restore-" /* of what a restore has moved aside */
 
 /* *out_holds: there is data; what names it, for people. Reads only. dir_fd is the open data
  * directory. */

@@ -55,3 +55,9 @@ void command_on_event(void *context, const char *text)
     (void)context;
     log_info("%s", text);
 }
+
+void command_on_warning(void *context, const char *text)
+{
+    (void)context;
+    log_warn("%s", text);
+}

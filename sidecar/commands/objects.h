@@ -18,5 +18,7 @@ int command_connect(const struct command_context *context, int timeout_ms, struc
 struct server_names command_names(const struct command_context *context);
 /* Logs text at level info; an on_event for the modules. */
 void command_on_event(void *context, const char *text);
+/* The same at level warn. */
+void command_on_warning(void *context, const char *text);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "backup/catalog.h"
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/parse.h"
 #include "commands/objects.h"
 #include "commands/process.h"
@@ -23,12 +24,14 @@ static int open_store(void *context, struct store **out, struct err *err)
 {
     const struct restoring *restoring = context;
 
-    if (restoring->target.runs_on_it)
-        return err_set(err, ERR_HOLDS_DATA,
-                       "restore into %s: a server is running on that directory and would never "
-                       "load what is put there. HINT: stop the server first",
-                       restoring->dir);
     return command_open_store(restoring->context, out, err);
+}
+
+static int check_server(void *context, struct err *err)
+{
+    const struct restoring *restoring = context;
+
+    return target_check_server(restoring->context, restoring->dir, err);
 }
 
 static enum restore_appendonly appendonly_of(const struct settings *settings)
@@ -66,11 +69,36 @@ static int choose(const struct command_context *context, struct restore_options 
     return 0;
 }
 
+static struct json *list_skipped(const struct restore_result *result)
+{
+    struct json *skipped = json_array();
+
+    for (size_t i = 0; i < result->skipped_count; i++) {
+        struct json *row = json_object();
+        json_set_string(row, "id", result->skipped[i].id);
+        json_set_string(row, "why", result->skipped[i].why);
+        json_push(skipped, row);
+    }
+    return skipped;
+}
+
+/* "a, b" as a list. */
+static struct json *list_words(const char *words)
+{
+    struct json *list = json_array();
+    auto_free char *text = xstrdup(words != NULL ? words : "");
+    char *rest = text;
+    char *word;
+
+    while (words != NULL && (word = strsep(&rest, ",")) != NULL)
+        json_push_string(list, word + (*word == ' '));
+    return list;
+}
+
 static struct json *to_json(const struct restore_result *result, const struct err *failure)
 {
     struct json *answer = json_object();
     struct json *files = json_array();
-    struct json *skipped = json_array();
 
     json_set_bool(answer, "restored", result->restored);
     json_set_string(answer, "reason", result->reason);
@@ -87,45 +115,59 @@ static struct json *to_json(const struct restore_result *result, const struct er
     for (size_t i = 0; result->id != NULL && i < result->file_count; i++)
         json_push_string(files, result->files[i]);
     json_set(answer, "files", files);
-    for (size_t i = 0; i < result->skipped_count; i++) {
-        struct json *row = json_object();
-        json_set_string(row, "id", result->skipped[i].id);
-        json_set_string(row, "why", result->skipped[i].why);
-        json_push(skipped, row);
-    }
-    json_set(answer, "skipped", skipped);
+    json_set(answer, "skipped", list_skipped(result));
     json_set_double(answer, "seconds", (double)result->took_ms / 1000.0);
     json_set_string(answer, "moved_aside", result->aside);
+    json_set(answer, "other_instances", list_words(result->other_instances));
     json_set_string(answer, "error", failure != NULL ? failure->msg : NULL);
     return answer;
 }
 
-static void print_text(const struct restore_result *result, const char *dir, FILE *out)
+static void print_restored(const struct restore_result *result, const char *dir, FILE *out)
 {
     char time[32];
     char bytes[32];
     char took[32];
     char keys[32] = "an unknown number of";
 
-    if (result->reason != NULL && strcmp(result->reason, "volume-holds-data") == 0)
-        (void)fprintf(out, "%s holds data: left as it is\n", dir);
-    else if (result->reason != NULL && strcmp(result->reason, "no-backup") == 0)
-        (void)fprintf(out, "the repository has no backup: nothing to restore\n");
-    if (result->id == NULL)
+    if (result->restored_to_ms < 0) { /* of an interrupted one only the id is known */
+        (void)fprintf(out,
+                      result->restored ? "restored %s into %s: finished what was begun\n"
+                                       : "would finish the restore of %s into %s\n",
+                      result->id, dir);
         return;
+    }
     format_rfc3339(result->restored_to_ms, time, sizeof(time));
     format_size(result->bytes, bytes, sizeof(bytes));
     format_duration(result->took_ms, took, sizeof(took));
     if (result->has_keys)
         (void)snprintf(keys, sizeof(keys), "%" PRIu64, result->keys);
-    if (result->restored && result->restored_to_ms < 0)
-        (void)fprintf(out, "restored %s into %s: finished what was begun\n", result->id, dir);
-    else if (result->restored)
-        (void)fprintf(out, "restored %s into %s: the data of %s, %s keys, %s, in %s\n", result->id,
-                      dir, time, keys, bytes, took);
-    else if (result->reason != NULL && strcmp(result->reason, "dry-run") == 0)
-        (void)fprintf(out, "would restore %s into %s: the data of %s, %s keys, %s\n", result->id,
-                      dir, time, keys, bytes);
+    (void)fprintf(out, "%s %s into %s: the data of %s, %s keys, %s",
+                  result->restored ? "restored" : "would restore", result->id, dir, time, keys,
+                  bytes);
+    if (result->restored)
+        (void)fprintf(out, ", in %s", took);
+    (void)fprintf(out, "\n");
+}
+
+static bool is_reason(const struct restore_result *result, const char *reason)
+{
+    return result->reason != NULL && strcmp(result->reason, reason) == 0;
+}
+
+static void print_text(const struct restore_result *result, const char *dir, FILE *out)
+{
+    if (is_reason(result, "volume-holds-data"))
+        (void)fprintf(out, "%s holds data: left as it is\n", dir);
+    else if (is_reason(result, "no-backup"))
+        (void)fprintf(out, "the repository has no backup: nothing to restore\n");
+    if (result->other_instances != NULL)
+        (void)fprintf(out, "it has some of other instances: %s\n", result->other_instances);
+    for (size_t i = 0; i < result->skipped_count; i++)
+        (void)fprintf(out, "passed over %s: %s\n", result->skipped[i].id, result->skipped[i].why);
+    if (result->id == NULL)
+        return;
+    print_restored(result, dir, out);
     for (size_t i = 0; i < result->file_count; i++)
         (void)fprintf(out, "  %s\n", result->files[i]);
     if (result->aside != NULL)
@@ -155,12 +197,13 @@ static int run(const struct command_context *context, struct err *err)
         .workers = process_cpus(), /* the server is not running yet */
         .clock = context->clock,
         .open_store = open_store,
+        .check_server = check_server,
         .on_event = command_on_event,
+        .on_warning = command_on_warning,
         .context = &restoring,
     };
 
-    if (choose(context, &options, err) != 0 ||
-        target_find(context, restoring.dir, &restoring.target, err) != 0)
+    if (choose(context, &options, err) != 0 || target_find(context, &restoring.target, err) != 0)
         return -1;
     if (restoring.target.is_known) {
         options.target = &restoring.target.version;

@@ -1,6 +1,9 @@
 /*
  * A restore usually runs before the server does, in the server's own image or beside its package:
  * so the program in PATH is a good witness where nobody answers. It is only asked for its version.
+ *
+ * Whether a server runs on a directory is decided the other way round: whoever takes connections at
+ * redis-url does, unless it is known to run on another one.
  */
 #include "commands/target.h"
 
@@ -18,8 +21,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "commands/listening.h"
 #include "commands/objects.h"
 #include "redis/redis_info.h"
+#include "redis/redis_url.h"
 
 #define CONNECT_MS 1000
 #define PROGRAM_MS 5000
@@ -35,24 +40,12 @@ static void know(struct target *target, const struct server_version *version, co
     (void)snprintf(target->from, sizeof(target->from), "%s, %.80s", text, whence);
 }
 
-static bool is_same_dir(const char *a, const char *b)
-{
-    struct stat sa;
-    struct stat sb;
-
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
-static void ask_server(const struct command_context *context, const char *dir,
-                       struct target *target)
+static void ask_server(const struct command_context *context, struct target *target)
 {
     auto_redis struct redis *redis = NULL;
     auto_buf struct buf text = {0};
     auto_redis_info struct redis_server_info info = {0};
-    auto_free char *server_dir = NULL;
     struct server_version version;
-    enum redis_config_answer answer;
     struct err err;
 
     buf_init(&text, REDIS_INFO_MAX);
@@ -62,10 +55,8 @@ static void ask_server(const struct command_context *context, const char *dir,
         return;
     }
     redis_info_parse(buf_text(&text), text.len, &info);
-    if (!target->is_known && redis_info_version(&info, &version, &err) == 0)
+    if (redis_info_version(&info, &version, &err) == 0)
         know(target, &version, "the server that answers at redis-url");
-    if (redis_config_get(redis, "dir", &answer, &server_dir, &err) == 0 && server_dir != NULL)
-        target->runs_on_it = is_same_dir(server_dir, dir);
 }
 
 /* Reads what the program prints until it ends or the time is over. */
@@ -127,8 +118,7 @@ static void ask_path(struct target *target)
     }
 }
 
-int target_find(const struct command_context *context, const char *dir, struct target *out,
-                struct err *err)
+int target_find(const struct command_context *context, struct target *out, struct err *err)
 {
     const char *set = context->settings->server_version;
     struct target target = {0};
@@ -139,9 +129,66 @@ int target_find(const struct command_context *context, const char *dir, struct t
             return err_wrap(err, "server-version");
         know(&target, &version, "the setting server-version");
     }
-    ask_server(context, dir, &target);
+    if (!target.is_known)
+        ask_server(context, &target);
     if (!target.is_known)
         ask_path(&target);
     *out = target;
     return 0;
+}
+
+/* The directory that the server says it has; NULL when it does not say. Heap. */
+static char *ask_dir(const struct command_context *context)
+{
+    auto_redis struct redis *redis = NULL;
+    char *dir = NULL;
+    enum redis_config_answer answer;
+    struct err err;
+
+    if (command_connect(context, CONNECT_MS, &redis, &err) != 0 ||
+        redis_config_get(redis, "dir", &answer, &dir, &err) != 0) {
+        log_debug("the server does not say its directory: %s", err.msg);
+        return NULL;
+    }
+    return dir;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+int target_check_server(const struct command_context *context, const char *dir, struct err *err)
+{
+    auto_redis_address struct redis_address address = {0};
+    char label[REDIS_LABEL_MAX];
+    struct stat target;
+    struct stat other;
+
+    if (redis_url_parse(context->settings->redis_url, &address, err) != 0)
+        return -1;
+    redis_address_label(&address, label);
+    enum listening listening = listening_at(&address, CONNECT_MS);
+    if (listening == LISTENING_UNKNOWN)
+        log_warn("%s does not answer: taken for a server that does not run", label);
+    if (listening != LISTENING_SOMEBODY || stat(dir, &target) != 0)
+        return 0; /* what is not there yet, nobody runs on */
+
+    auto_free char *server_dir = ask_dir(context);
+    if (server_dir != NULL && stat(server_dir, &other) == 0) {
+        if (!is_same(&other, &target))
+            return 0;
+        return err_set(err, ERR_HOLDS_DATA,
+                       "a server is running on that directory (%s) and would never load what is "
+                       "put there. HINT: stop the server first",
+                       label);
+    }
+    /* it runs on what it calls otherwise, or does not say: on data-dir, then */
+    if (stat(context->settings->data_dir, &other) == 0 && !is_same(&other, &target))
+        return 0;
+    return err_set(err, ERR_HOLDS_DATA,
+                   "a server is running at %s, as far as can be told on that directory, and would "
+                   "never load what is put there. HINT: stop the server first; if it is another "
+                   "one, say with redis-url where the server of this directory listens",
+                   label);
 }

@@ -12,13 +12,16 @@
 struct target {
     bool is_known;
     struct server_version version;
-    char from[160];  /* "Redis 7.0.15, the server at redis://..."; for messages */
-    bool runs_on_it; /* a server answers whose directory is the one to restore into */
+    char from[160]; /* "Redis 7.0.15, the server at redis://..."; for messages */
 };
 
 /* From the setting server-version, else the server that answers at redis-url, else the server
  * program that lies in PATH. Not to know is no failure; ERR_CONFIG for a version that is none. */
-int target_find(const struct command_context *context, const char *dir, struct target *out,
-                struct err *err);
+int target_find(const struct command_context *context, struct target *out, struct err *err);
+
+/* Does a server run on dir? ERR_HOLDS_DATA when somebody takes connections at redis-url, answers or
+ * not, unless its directory is known to be another one: it says which, and that is here and is not
+ * dir; or dir is not data-dir, where it would be. */
+int target_check_server(const struct command_context *context, const char *dir, struct err *err);
 
 #endif

@@ -32,6 +32,26 @@ static void on_event(void *context, const char *text)
     (void)buf_printf(&run->events, &ignored, "%s\n", text);
 }
 
+static void on_warning(void *context, const char *text)
+{
+    struct restoring *run = context;
+    struct err ignored;
+
+    (void)buf_printf(&run->events, &ignored, "warning: %s\n", text);
+}
+
+static int check_server(void *context, struct err *err)
+{
+    struct restoring *run = context;
+
+    run->checked++;
+    if (run->on_check != NULL)
+        run->on_check(run);
+    if (run->checked >= run->server_from && run->server_from > 0)
+        return err_set(err, ERR_HOLDS_DATA, "a server is running");
+    return 0;
+}
+
 static void open_dir(struct restoring *run)
 {
     struct err err = {0};
@@ -57,7 +77,9 @@ void restoring_begin(struct restoring *run)
                                   .workers = 2,
                                   .clock = &run->clock.clock,
                                   .open_store = open_store,
+                                  .check_server = check_server,
                                   .on_event = on_event,
+                                  .on_warning = on_warning,
                                   .context = run,
                               }};
     fake_clock_init(&run->clock, START_MS);
@@ -116,6 +138,7 @@ int restoring_run(struct restoring *run)
     buf_clear(&run->events);
     run->err = (struct err){0};
     run->opened = 0;
+    run->checked = 0;
     run->fake.freed = 0;
     int rc = restore(&run->options, &run->result, &run->err);
     ck_assert_uint_eq(run->fake.open_sources, 0);

@@ -94,7 +94,10 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
 int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
     count();
-    return __real_renameat2(from_fd, from, to_fd, to, flags);
+    int rc = __real_renameat2(from_fd, from, to_fd, to, flags);
+    if (rc == 0) /* else something stands there */
+        say("rename", from);
+    return rc;
 }
 
 int __wrap_openat(int dir_fd, const char *path, int flags, ...)

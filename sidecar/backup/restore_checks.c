@@ -1,0 +1,163 @@
+/*
+ * What can stand against a restore, each with its own words.
+ */
+#include "backup/restore_job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+#include "redis/rdb_compat.h"
+
+#define ROOM_SPARE ((uint64_t)1 << 20) /* directories, manifests */
+#define TELL_MAX 2048
+#define MULTI_PART_SINCE 7 /* the first major version that reads an append-only directory */
+
+void restore_tell(const struct restore_options *options, const char *format, ...)
+{
+    char text[TELL_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    va_end(args);
+    if (options->on_event != NULL)
+        options->on_event(options->context, text);
+}
+
+void restore_warn(const struct restore_options *options, const char *format, ...)
+{
+    char text[TELL_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    va_end(args);
+    if (options->on_warning != NULL)
+        options->on_warning(options->context, text);
+}
+
+int restore_check_server(const struct restore_job *job, struct err *err)
+{
+    const struct restore_options *options = job->options;
+
+    if (options->check_server == NULL || options->check_server(options->context, err) == 0)
+        return 0;
+    return err_wrap(err, "restore into %s", options->dir);
+}
+
+int restore_check_volume(const struct restore_job *job, const struct volume_names *names,
+                         bool *out_go_on, struct err *err)
+{
+    const struct restore_options *options = job->options;
+    char what[VOLUME_WHAT_MAX];
+    bool holds = false;
+
+    *out_go_on = true;
+    if (options->force)
+        return 0;
+    if (volume_holds_data(job->dir_fd, names, &holds, what, err) != 0)
+        return -1;
+    if (!holds)
+        return 0;
+    *out_go_on = false;
+    job->result->reason = "volume-holds-data";
+    restore_tell(options, "%s holds data: %s", options->dir, what);
+    if (options->if_empty)
+        return 0;
+    return err_set(err, ERR_HOLDS_DATA,
+                   "restore into %s: it holds data: %s. HINT: restore into another directory with "
+                   "--target, or move what is there aside with --force",
+                   options->dir, what);
+}
+
+int restore_check_again(const struct restore_job *job, const struct volume_names *names,
+                        struct err *err)
+{
+    const struct restore_options *options = job->options;
+    char what[VOLUME_WHAT_MAX];
+    bool holds = false;
+
+    if (restore_check_server(job, err) != 0)
+        return -1;
+    if (options->force)
+        return 0;
+    if (volume_holds_data(job->dir_fd, names, &holds, what, err) != 0)
+        return -1;
+    if (!holds)
+        return 0;
+    return err_set(err, ERR_HOLDS_DATA,
+                   "restore into %s: it was empty, and holds data now: %s. Nothing was put in "
+                   "place. HINT: start the server after the restore has ended",
+                   options->dir, what);
+}
+
+int restore_check_room(const struct restore_job *job, const struct manifest *manifest,
+                       uint64_t more_bytes, struct err *err)
+{
+    uint64_t need = manifest_file_bytes(manifest) + more_bytes + ROOM_SPARE;
+    uint64_t have = 0;
+    char need_text[32];
+    char have_text[32];
+
+    if (fs_free_bytes(job->dir_fd, &have, err) != 0)
+        return -1;
+    if (need <= have)
+        return 0;
+    format_size(need, need_text, sizeof(need_text));
+    format_size(have, have_text, sizeof(have_text));
+    return err_set(err, ERR_FAILED,
+                   "restore %s into %s: it needs %s, and %s are free. HINT: make room on the "
+                   "volume or use a larger one; nothing was fetched",
+                   manifest->id, job->options->dir, need_text, have_text);
+}
+
+static int check_version(const struct restore_options *options, const struct manifest *manifest,
+                         struct err *err)
+{
+    char why[RDB_LOAD_WHY_MAX];
+
+    if (options->target == NULL || manifest->rdb_version < 0)
+        return 0;
+    if (rdb_can_load(options->target, manifest->rdb_magic, manifest->rdb_version, why) !=
+        RDB_LOAD_NO)
+        return 0;
+    return err_set(err, ERR_TOO_NEW,
+                   "backup %s cannot be loaded by its target (%s): %s. HINT: start a server of "
+                   "version %s or newer, or name the version that will load it with "
+                   "server-version; nothing was fetched",
+                   manifest->id, options->target_from, why, manifest->server_version);
+}
+
+/* Before 7.0 the append-only file was one, and beside it what is laid out here is not looked at. */
+static bool reads_multi_part(const struct server_version *version)
+{
+    return version == NULL || version->flavour != REDIS_FLAVOUR_REDIS ||
+           version->major >= MULTI_PART_SINCE;
+}
+
+static int check_layout(const struct restore_options *options, const struct manifest *manifest,
+                        struct err *err)
+{
+    if (options->appendonly != RESTORE_APPENDONLY_NO && !reads_multi_part(options->target))
+        return err_set(err, ERR_CONFIG,
+                       "backup %s is laid out for servers of version 7.0 or newer, and its target "
+                       "is older (%s). HINT: start a newer server; or one with appendonly no, and "
+                       "say so with --appendonly no",
+                       manifest->id, options->target_from);
+    if (options->appendonly == RESTORE_APPENDONLY_NO && !manifest_has_kind(manifest, MANIFEST_RDB))
+        return err_set(err, ERR_CONFIG,
+                       "backup %s holds append-only files alone, and a server with appendonly no "
+                       "would not load them. HINT: start the server with appendonly yes",
+                       manifest->id);
+    return 0;
+}
+
+int restore_check_target(const struct restore_options *options, const struct manifest *manifest,
+                         struct err *err)
+{
+    if (check_version(options, manifest, err) != 0)
+        return -1;
+    return check_layout(options, manifest, err);
+}
