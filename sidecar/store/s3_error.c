@@ -67,7 +67,7 @@ static enum err_kind kind_of(const struct s3_failure *failure)
         return failure->is_small_object ? ERR_CORRUPT : ERR_STORE;
     if (answer->fault != HTTP_ANSWERED)
         return ERR_STORE;
-    if (answer->status == 404 && strcmp(code, "NoSuchKey") == 0)
+    if (answer->status == 404 && strcmp(code, "NoSuchKey") == 0 && failure->key != NULL)
         return ERR_NOT_FOUND;
     if (answer->status == 416 || strcmp(code, "BadDigest") == 0 ||
         strcmp(code, "XAmzContentSHA256Mismatch") == 0)

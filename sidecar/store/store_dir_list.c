@@ -85,13 +85,27 @@ struct listing {
 
 static int list_below(struct listing *listing, int dir_fd, const char *prefix, struct err *err);
 
+/* errno of what key is. INVARIANT (fails closed): what was removed while we looked is as good as
+ * never seen, as long as the repository itself is there; so a listing never ends as "not found",
+ * which would mean that there is no backup. */
+static int pass_over_or_fail(const struct store_dir *dir, const char *key, struct err *err)
+{
+    struct err why;
+
+    (void)store_dir_fail(dir, "list", key, &why);
+    if (why.kind == ERR_NOT_FOUND)
+        return 0;
+    *err = why;
+    return -1;
+}
+
 static int give_file(struct listing *listing, int dir_fd, const char *name, const char *key,
                      struct err *err)
 {
     struct stat st;
 
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? 0 : store_dir_fail(listing->dir, "list", key, err);
+        return pass_over_or_fail(listing->dir, key, err);
     return listing->each(
         listing->context,
         &(struct store_entry){
@@ -131,7 +145,7 @@ static int list_directory(struct listing *listing, int parent_fd, const char *na
     int rc;
 
     if (fd < 0)
-        return errno == ENOENT ? 0 : store_dir_fail(listing->dir, "list", key, err);
+        return pass_over_or_fail(listing->dir, key, err);
     if (listing->depth == MAX_DEPTH)
         return err_set(err, ERR_STORE, "list %.300s/%.300s: nested too deep", listing->dir->path,
                        key);
@@ -147,7 +161,7 @@ static int list_below(struct listing *listing, int dir_fd, const char *prefix, s
     auto_names struct names names = {0};
 
     if (read_names(dir_fd, &names) != 0)
-        return store_dir_fail(listing->dir, "list", prefix, err);
+        return pass_over_or_fail(listing->dir, prefix, err);
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
         auto_free char *key = xasprintf("%s%s", prefix, name);
@@ -175,15 +189,9 @@ int store_dir_list(struct store *store, const char *prefix, char delimiter, stor
         return -1;
     fd = store_dir_open_below(dir, path, strlen(path), false);
     if (fd < 0 || fstat(dir->root_fd, &root) != 0 || root.st_nlink == 0) {
-        struct err why;
-
         if (fd >= 0)
             errno = ENOENT; /* a root that was removed can still be read, and is empty */
-        (void)store_dir_fail(dir, "list", path, &why);
-        if (why.kind == ERR_NOT_FOUND)
-            return 0;
-        *err = why;
-        return -1;
+        return pass_over_or_fail(dir, path, err);
     }
     return list_below(&listing, fd, prefix, err);
 }

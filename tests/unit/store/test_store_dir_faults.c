@@ -214,6 +214,35 @@ START_TEST(what_the_disk_has_lost_is_said_of_the_object_the_rest_of_the_store)
 }
 END_TEST
 
+START_TEST(a_listing_is_never_not_found)
+{
+    static const int codes[] = {ENOENT, EIO};
+    auto_store struct store *store = open_store();
+    struct err err = {0};
+
+    ck_assert_int_eq(store_put_small(store, "a/b/o", "hello", 5, &err), 0);
+    for (size_t i = 0; i < 2; i++)
+        for (int n = 0;; n++) {
+            unsigned objects = 0;
+            bool fired;
+            int rc;
+
+            fault_errno = codes[i];
+            calls_until_fault = n;
+            rc = store_list(store, "a/", n % 2 == 0 ? '\0' : '/', count_entry, &objects, &err);
+            fired = calls_until_fault < 0;
+            calls_until_fault = -1;
+            ck_assert_int_eq(rc, fired && codes[i] == EIO ? -1 : 0);
+            ck_assert_msg(rc == 0 || err.kind == ERR_STORE, "%s", err.msg);
+            ck_assert_uint_eq(objects, fired ? 0 : 1);
+            if (!fired) {
+                ck_assert_int_gt(n, 4);
+                break;
+            }
+        }
+}
+END_TEST
+
 static int open_to_write(const char *below, struct err *err)
 {
     const struct store_options options = {
@@ -260,6 +289,7 @@ static Suite *store_dir_faults_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, each_failing_system_call_leaves_nothing_behind);
     tcase_add_test(tc, what_the_disk_has_lost_is_said_of_the_object_the_rest_of_the_store);
+    tcase_add_test(tc, a_listing_is_never_not_found);
     tcase_add_test(tc, a_directory_that_refuses_writes_is_told_when_it_is_opened);
     suite_add_tcase(suite, tc);
     return suite;

@@ -165,6 +165,18 @@ START_TEST(an_answer_that_is_too_long_is_damage_only_to_a_small_object)
 }
 END_TEST
 
+START_TEST(a_listing_is_never_not_found)
+{
+    auto_free char *no_key = s3_peer_format_error(404, "NoSuchKey", "");
+    auto_store struct store *store = open_store();
+    struct err err = {0};
+
+    rule("GET ", PEER_ANSWER, 0, no_key);
+    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(parts_that_nobody_stored_are_not_allocated)
 {
     const struct store_get_request request = {
@@ -345,6 +357,7 @@ static Suite *store_s3_read_suite(void)
     tcase_add_test(tc, a_ranged_read_survives_each_passing_fault);
     tcase_add_test(tc, a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is);
     tcase_add_test(tc, an_answer_that_is_too_long_is_damage_only_to_a_small_object);
+    tcase_add_test(tc, a_listing_is_never_not_found);
     tcase_add_test(tc, parts_that_nobody_stored_are_not_allocated);
     tcase_add_test(tc, head_tells_a_missing_object_from_a_missing_bucket);
     tcase_add_test(tc, a_skewed_clock_is_corrected_by_the_servers_date);
