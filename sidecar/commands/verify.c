@@ -8,6 +8,7 @@
 
 #include "backup/catalog.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "commands/objects.h"
 
@@ -15,7 +16,8 @@ struct verifying {
     const struct command_context *context;
     struct store *store;
     struct json *results; /* an array */
-    size_t failed;
+    size_t corrupt;
+    size_t too_new;
 };
 
 static struct json *to_json(const struct verify_result *result)
@@ -46,7 +48,8 @@ static int verify_one(struct verifying *verifying, const char *id, struct err *e
     if (verify(verifying->store, id, &options, &result, err) != 0)
         return -1;
     json_push(verifying->results, to_json(&result));
-    verifying->failed += result.ok ? 0 : 1;
+    verifying->too_new += result.too_new ? 1 : 0;
+    verifying->corrupt += result.ok || result.too_new ? 0 : 1;
     format_duration(result.took_ms, took, sizeof(took));
     if (!command_flag(context, "json"))
         (void)fprintf(context->out, "%s  %s  %s\n", id, result.ok ? "ok" : "NOT ok",
@@ -55,28 +58,70 @@ static int verify_one(struct verifying *verifying, const char *id, struct err *e
     return 0;
 }
 
-static int choose(struct verifying *verifying, const struct catalog *catalog, struct err *err)
+/* One that is gone when its turn comes is nobody's loss; a store that cannot be asked ends it. */
+static int verify_all(struct verifying *verifying, const struct catalog *catalog, struct err *err)
+{
+    for (size_t i = catalog->count; i-- > 0;) {
+        const char *id = catalog->ids[i];
+
+        if (verify_one(verifying, id, err) == 0)
+            continue;
+        if (err->kind != ERR_NOT_FOUND)
+            return err_wrap(err, "after %zu of %zu backups", catalog->count - i - 1,
+                            catalog->count);
+        log_info("backup %s was removed meanwhile: passed over", id);
+    }
+    return 0;
+}
+
+static int check_words(const struct command_context *context, struct err *err)
+{
+    const char *wanted = command_word(context, 0);
+
+    if (wanted == NULL)
+        return 0;
+    if (command_flag(context, "all"))
+        return err_set(err, ERR_CONFIG, "verify --all and an id exclude each other");
+    if (strcmp(wanted, "latest") != 0 && !catalog_is_id(wanted))
+        return err_set(err, ERR_CONFIG, "'%.64s' is no backup id. HINT: `redkeep list` shows them",
+                       wanted);
+    return 0;
+}
+
+static int verify_wanted(struct verifying *verifying, const struct catalog *catalog,
+                         struct err *err)
 {
     const char *wanted = command_word(verifying->context, 0);
-    const char *instance = verifying->context->settings->instance;
 
-    if (command_flag(verifying->context, "all")) {
-        if (wanted != NULL)
-            return err_set(err, ERR_CONFIG, "verify --all and an id exclude each other");
-        for (size_t i = catalog->count; i-- > 0;)
-            if (verify_one(verifying, catalog->ids[i], err) != 0)
-                return -1;
-        return 0;
-    }
-    if (wanted != NULL && strcmp(wanted, "latest") != 0) {
-        if (!catalog_is_id(wanted))
-            return err_set(err, ERR_CONFIG,
-                           "'%.64s' is no backup id. HINT: `redkeep list` shows them", wanted);
+    if (command_flag(verifying->context, "all"))
+        return verify_all(verifying, catalog, err);
+    if (wanted != NULL && strcmp(wanted, "latest") != 0)
         return verify_one(verifying, wanted, err);
-    }
     if (catalog->count == 0)
-        return err_set(err, ERR_NOT_FOUND, "instance '%s' has no backup to verify", instance);
+        return err_set(err, ERR_NOT_FOUND, "instance '%s' has no backup to verify",
+                       verifying->context->settings->instance);
     return verify_one(verifying, catalog->ids[catalog->count - 1], err);
+}
+
+/* rc, *err: how the looking ended. What it found before is the worse news. */
+static int judge(const struct verifying *verifying, int rc, struct err *err)
+{
+    size_t count = json_size(verifying->results);
+
+    if (verifying->corrupt > 0) {
+        if (rc != 0)
+            log_err(err);
+        return err_set(err, ERR_CORRUPT,
+                       "%zu of %zu verified backups cannot be relied on. HINT: take a new backup "
+                       "now, and find out what changes bytes in the repository",
+                       verifying->corrupt, count);
+    }
+    if (rc == 0 && verifying->too_new > 0)
+        return err_set(err, ERR_TOO_NEW,
+                       "%zu of %zu backups were written by a newer redkeep. HINT: verify them with "
+                       "that version",
+                       verifying->too_new, count);
+    return rc;
 }
 
 static int run(const struct command_context *context, struct err *err)
@@ -85,23 +130,20 @@ static int run(const struct command_context *context, struct err *err)
     auto_catalog struct catalog catalog = {0};
     auto_json struct json *answer = json_object();
     struct verifying verifying = {.context = context, .results = json_array()};
+    int rc;
 
     json_set(answer, "results", verifying.results);
-    if (catalog_check_instance(context->settings->instance, err) != 0 ||
+    if (check_words(context, err) != 0 ||
+        catalog_check_instance(context->settings->instance, err) != 0 ||
         command_open_store(context, &store, err) != 0 ||
         catalog_list(store, context->settings->instance, &catalog, err) != 0)
         return -1;
     verifying.store = store;
-    if (choose(&verifying, &catalog, err) != 0)
-        return -1;
+    rc = verify_wanted(&verifying, &catalog, err);
+    json_set_bool(answer, "complete", rc == 0);
     if (command_flag(context, "json"))
         command_answer(context, answer);
-    if (verifying.failed > 0)
-        return err_set(err, ERR_CORRUPT,
-                       "%zu of %zu verified backups cannot be relied on. HINT: take a new backup "
-                       "now, and find out what changes bytes in the repository",
-                       verifying.failed, json_size(verifying.results));
-    return 0;
+    return judge(&verifying, rc, err);
 }
 
 static const struct option_spec options[] = {
