@@ -5,6 +5,7 @@
 #   rgw.sh up DIR            starts it and prints RGW_ENDPOINT, RGW_ACCESS_KEY, RGW_SECRET_KEY
 #   rgw.sh bucket DIR NAME   makes a bucket
 #   rgw.sh session DIR       prints temporary keys (STS): ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
+#   rgw.sh gateway DIR       starts radosgw again, after it was killed
 #   rgw.sh down DIR          stops it and removes DIR
 #
 # With TLS_CERT and TLS_KEY (PEM files) in the environment the endpoint is https. DIR must be new or
@@ -185,7 +186,7 @@ session() {
     done
 }
 
-[ $# -ge 2 ] || die "usage: rgw.sh up|down|session DIR, rgw.sh bucket DIR NAME"
+[ $# -ge 2 ] || die "usage: rgw.sh up|down|session|gateway DIR, rgw.sh bucket DIR NAME"
 mkdir -p "$2"
 DIR=$(readlink -f "$2")
 export CEPH_CONF=$DIR/ceph.conf
@@ -194,6 +195,10 @@ case $1 in
 up) up ;;
 bucket) signed s3 -X PUT -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$(cat "$DIR/endpoint")/$3" ;;
 session) session ;;
+gateway)
+    radosgw -n client.rgw.a >> "$DIR/log/start.log" 2>&1
+    wait_for_answer "$(cat "$DIR/endpoint")" || die "radosgw does not start again"
+    ;;
 down)
     stop_daemons
     rm -rf "$DIR"
