@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/parse.h"
 
@@ -24,17 +25,6 @@ struct words {
     size_t count;
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* One byte of a "..." word; the cursor stands behind the backslash. */
 static char take_escape(const char **cursor)
 {
@@ -42,9 +32,14 @@ static char take_escape(const char **cursor)
     static const char values[] = "\n\r\t\b\a";
     const char *p = *cursor;
 
-    if (p[0] == 'x' && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0) {
-        *cursor = p + 3;
-        return (char)(hex_value(p[1]) * 16 + hex_value(p[2]));
+    if (p[0] == 'x' && p[1] != '\0') {
+        const char digits[] = {p[1], p[2], '\0'};
+        struct err ignored;
+        uint8_t byte = 0;
+        if (hex_decode(digits, &byte, 1, &ignored) == 0) {
+            *cursor = p + 3;
+            return (char)byte;
+        }
     }
     *cursor = p + 1;
     const char *name = strchr(names, *p);

@@ -22,7 +22,8 @@
 #define ARGS_MAX 4
 
 struct redis {
-    redisContext *context;
+    redisContext *context; /* NULL: it could not be had again */
+    struct redis_address address;
     int timeout_ms;
     char *bgsave_command;
     char *config_command;
@@ -41,8 +42,10 @@ DEFINE_CLEANUP(cleanup_reply, redisReply *, freeReplyObject);
 /* The connection is unusable; says why in the words of the operating system or of hiredis. */
 static int fail_io(const struct redis *redis, const char *command, const char *why, struct err *err)
 {
-    return err_set(err, ERR_SERVER, "%s: %s: %.128s%s", redis->label, command, why,
-                   redis_hint_of_io(why));
+    (void)err_set(err, ERR_SERVER, "%s: %s: %.128s%s", redis->label, command, why,
+                  redis_hint_of_io(why));
+    err->code = EIO;
+    return -1;
 }
 
 static int fail_context(const struct redis *redis, const char *command, struct err *err)
@@ -50,19 +53,23 @@ static int fail_context(const struct redis *redis, const char *command, struct e
     const char *why = redis->context->errstr;
 
     /* a receive timeout looks like this in a blocking socket */
-    if (redis->context->err == REDIS_ERR_IO && strcmp(why, strerror(EAGAIN)) == 0)
-        return err_set(err, ERR_SERVER,
-                       "%s: %s: no answer within %d s. HINT: the server may be stopped, swapping, "
-                       "or in a long command (SLOWLOG GET)",
-                       redis->label, command, (redis->timeout_ms + 999) / 1000);
-    return fail_io(redis, command, why, err);
+    if (redis->context->err != REDIS_ERR_IO || strcmp(why, strerror(EAGAIN)) != 0)
+        return fail_io(redis, command, why, err);
+    (void)err_set(err, ERR_SERVER,
+                  "%s: %s: no answer within %d s. HINT: the server may be stopped, swapping, or in "
+                  "a long command (SLOWLOG GET)",
+                  redis->label, command, (redis->timeout_ms + 999) / 1000);
+    err->code = EIO;
+    return -1;
 }
 
 static int fail_reply(const struct redis *redis, const char *command, const char *words,
                       struct err *err)
 {
-    return err_set(err, ERR_SERVER, "%s: %s: the server said \"%.300s\"%s", redis->label, command,
-                   words, redis_hint_of_reply(words));
+    (void)err_set(err, ERR_SERVER, "%s: %s: the server said \"%.300s\"%s", redis->label, command,
+                  words, redis_hint_of_reply(words));
+    err->code = redis_reply_is_for_now(words) ? EBUSY : 0;
+    return -1;
 }
 
 static int send_all(const struct redis *redis, const char *data, size_t len, struct err *err)
@@ -90,6 +97,8 @@ static int send_requests(const struct redis *redis, const struct request *reques
     auto_free char *bytes = NULL;
     size_t len = 0;
 
+    if (redis->context == NULL)
+        return fail_io(redis, "sending", strerror(ENOTCONN), err);
     for (size_t i = 0; i < count; i++) {
         char *one = NULL;
         long long one_len = redisFormatCommandArgv(
@@ -137,17 +146,11 @@ static int ask(const struct redis *redis, const struct request *request, redisRe
     return read_reply(redis, request->words[0], out, err);
 }
 
-static const char *secret_or(const struct secret *first, const struct secret *second)
-{
-    if (first != NULL && first->text != NULL)
-        return first->text;
-    return second->text;
-}
-
-static int authenticate(const struct redis *redis, const char *username, const char *password,
-                        struct err *err)
+static int authenticate(const struct redis *redis, struct err *err)
 {
     auto_reply redisReply *reply = NULL;
+    const char *username = redis->address.username.text;
+    const char *password = redis->address.password.text;
     struct request request = {.words = {"AUTH"}, .count = 1};
 
     if (username == NULL && password == NULL)
@@ -178,8 +181,9 @@ static int introduce(const struct redis *redis, struct err *err)
     return 0;
 }
 
-static int open_socket(struct redis *redis, const struct redis_address *address, struct err *err)
+static int open_socket(struct redis *redis, struct err *err)
 {
+    const struct redis_address *address = &redis->address;
     const struct timeval timeout = {
         .tv_sec = redis->timeout_ms / 1000,
         .tv_usec = (redis->timeout_ms % 1000) * 1000,
@@ -199,23 +203,38 @@ static int open_socket(struct redis *redis, const struct redis_address *address,
     return 0;
 }
 
+int redis_reconnect(struct redis *redis, struct err *err)
+{
+    if (redis->context != NULL)
+        redisFree(redis->context);
+    redis->context = NULL;
+    if (open_socket(redis, err) == 0 && authenticate(redis, err) == 0 && introduce(redis, err) == 0)
+        return 0;
+    if (redis->context != NULL)
+        redisFree(redis->context);
+    redis->context = NULL;
+    return -1;
+}
+
+static void set_if_given(struct secret *to, const struct secret *from)
+{
+    if (from != NULL && from->text != NULL)
+        secret_copy(to, from);
+}
+
 int redis_connect(const struct redis_options *options, struct redis **out, struct err *err)
 {
-    auto_redis_address struct redis_address address = {0};
-    auto_redis struct redis *redis = NULL;
+    auto_redis struct redis *redis = xcalloc(1, sizeof(*redis));
 
-    if (redis_url_parse(options->url, &address, err) < 0)
+    if (redis_url_parse(options->url, &redis->address, err) < 0)
         return -1;
-    redis = xcalloc(1, sizeof(*redis));
+    set_if_given(&redis->address.username, options->username);
+    set_if_given(&redis->address.password, options->password);
     redis->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
     redis->bgsave_command = xstrdup(options->bgsave_command ? options->bgsave_command : "BGSAVE");
     redis->config_command = xstrdup(options->config_command ? options->config_command : "CONFIG");
-    redis_address_label(&address, redis->label);
-
-    if (open_socket(redis, &address, err) < 0 ||
-        authenticate(redis, secret_or(options->username, &address.username),
-                     secret_or(options->password, &address.password), err) < 0 ||
-        introduce(redis, err) < 0)
+    redis_address_label(&redis->address, redis->label);
+    if (redis_reconnect(redis, err) < 0)
         return -1;
 
     *out = TAKE_PTR(redis);
@@ -228,6 +247,7 @@ void redis_free(struct redis *redis)
         return;
     if (redis->context != NULL)
         redisFree(redis->context);
+    redis_address_release(&redis->address);
     free(redis->bgsave_command);
     free(redis->config_command);
     free(redis);

@@ -5,8 +5,10 @@
  * only: servers and versions word the rest differently.
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
- * command and the server's own words, and a HINT where a person can act. After a connection broke
- * every further call fails.
+ * command and the server's own words, and a HINT where a person can act. Its code tells whether
+ * asking again can help: EIO, the connection cannot be had or broke, and every further call fails
+ * until redis_reconnect; EBUSY, a script blocks the server or all its connections are taken; else
+ * 0.
  */
 #ifndef REDIS_REDIS_CONN_H
 #define REDIS_REDIS_CONN_H
@@ -30,6 +32,9 @@ struct redis_options {
 /* Connects, authenticates when there is a password, and names the connection. The caller frees. */
 int redis_connect(const struct redis_options *options, struct redis **out, struct err *err);
 void redis_free(struct redis *redis); /* NULL is a no-op */
+/* Gives up the connection, and does once more what redis_connect did. After a failure the object
+ * is as one whose connection broke. */
+int redis_reconnect(struct redis *redis, struct err *err);
 /* The address for messages, without secrets. Borrowed from redis. */
 const char *redis_label(const struct redis *redis);
 

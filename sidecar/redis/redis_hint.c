@@ -73,6 +73,11 @@ bool redis_reply_closes(const char *reply)
            (redis_reply_is(reply, "ERR") && strstr(reply, "max number of clients") != NULL);
 }
 
+bool redis_reply_is_for_now(const char *reply)
+{
+    return redis_reply_is(reply, "BUSY") || strstr(reply, "max number of clients") != NULL;
+}
+
 const char *redis_hint_of_reply(const char *reply)
 {
     for (size_t i = 0; i < sizeof(reply_hints) / sizeof(reply_hints[0]); i++) {

@@ -14,6 +14,8 @@ bool redis_reply_is_unknown_command(const char *reply);
 /* An error to the first command after which the connection is of no use: not authenticated,
  * protected mode, too many clients. */
 bool redis_reply_closes(const char *reply);
+/* An error that goes away by itself: a script blocks the server, all its connections are taken. */
+bool redis_reply_is_for_now(const char *reply);
 
 /* ". HINT: ..." or "" : static text, to be put behind a message. */
 const char *redis_hint_of_reply(const char *reply);

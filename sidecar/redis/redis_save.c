@@ -6,7 +6,8 @@
  * What goes wrong on the way: another child is running (wait: its data is older than the request);
  * the fork fails (its bare -ERR); the child dies (status err: the server may refuse writes now, so
  * never try again); the save is dropped by FLUSHALL or BGSAVE CANCEL (status ok, no new file: try
- * again); the server restarts; the file appears in a directory that is not the one we look at.
+ * again); the server restarts; the file appears in a directory that is not the one we look at. A
+ * server that cannot answer for a while is asked again: its save goes on without us.
  */
 #include "redis/redis_save.h"
 
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "base/cancel.h"
+#include "redis/redis_watch.h"
 
 #define POLL_MS_DEFAULT 250
 #define POLL_MS_FIRST 20
@@ -39,11 +41,11 @@ struct file_id {
 
 struct save {
     struct redis *redis;
+    struct redis_watch watch;
     const struct redis_save_options *options;
     int64_t began_ms;   /* monotonic */
     int64_t asked_usec; /* the server's clock at the request */
     int64_t last_save_time_s;
-    char run_id[48];
     struct file_id before;
     char file_label[LABEL_MAX];
     int percent;
@@ -64,24 +66,6 @@ static bool is_same_file(const struct file_id *a, const struct file_id *b)
 {
     return a->exists == b->exists && a->dev == b->dev && a->ino == b->ino &&
            same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
-}
-
-/* INFO, as long as it comes from the server that we began with. */
-static int look(const struct save *save, struct redis_server_info *out, struct err *err)
-{
-    auto_buf struct buf text;
-
-    buf_init(&text, REDIS_INFO_MAX);
-    if (redis_info(save->redis, NULL, &text, err) < 0)
-        return -1;
-    redis_info_release(out);
-    redis_info_parse(buf_text(&text), text.len, out);
-    if (save->run_id[0] != '\0' && strcmp(save->run_id, out->run_id) != 0)
-        return err_set(err, ERR_SERVER,
-                       "%s: the server was restarted during the save. HINT: try again when it has "
-                       "loaded its data",
-                       redis_label(save->redis));
-    return 0;
 }
 
 /* Between two looks: sleeps, longer each time, unless it is time to give up. */
@@ -144,8 +128,12 @@ static int begin(struct save *save, struct err *err)
     save->began_ms = clock_mono_ms(options->clock);
     save->percent = -1;
     save->poll_ms = POLL_MS_FIRST;
-    if (look(save, &info, err) < 0)
-        return -1;
+    int looked = 0;
+    while (looked == 0) {
+        looked = redis_watch_look(&save->watch, &info, err);
+        if (looked < 0 || (looked == 0 && pause_poll(save, err) < 0))
+            return -1;
+    }
     if (info.loading == 1 || info.async_loading == 1)
         return err_set(err, ERR_SERVER,
                        "%s: the server is still loading its data. HINT: wait until it is ready",
@@ -154,7 +142,7 @@ static int begin(struct save *save, struct err *err)
         return err_set(err, ERR_SERVER,
                        "%s: INFO tells no run_id or server_time_usec, so no save can be proven",
                        redis_label(save->redis));
-    memcpy(save->run_id, info.run_id, sizeof(save->run_id));
+    memcpy(save->watch.run_id, info.run_id, sizeof(save->watch.run_id));
     save->asked_usec = info.server_time_usec;
     return remember_file(save, err);
 }
@@ -165,11 +153,13 @@ static int wait_idle(struct save *save, struct redis_server_info *out, bool *wai
 {
     *waited = false;
     for (;;) {
-        if (look(save, out, err) < 0)
+        int looked = redis_watch_look(&save->watch, out, err);
+
+        if (looked < 0)
             return -1;
-        if (!redis_info_has_child(out))
+        if (looked == 1 && !redis_info_has_child(out))
             return 0;
-        *waited = true;
+        *waited = true; /* or there was one while the server could not be asked */
         if (pause_poll(save, err) < 0)
             return -1;
     }
@@ -239,8 +229,9 @@ static int ask_for_save(struct save *save, struct redis_saved *out, int *refusal
 
     buf_init(&reply, REDIS_INFO_MAX);
     buf_init(&text, REDIS_INFO_MAX);
+    /* whether it saves now, the next look tells */
     if (redis_bgsave(save->redis, &answer, &reply, &text, err) < 0)
-        return -1;
+        return redis_watch_forgive(&save->watch, err);
     out->forked_ms = clock_wall_ms(save->options->clock);
     redis_info_release(&out->at_fork);
     redis_info_parse(buf_text(&text), text.len, &out->at_fork);
@@ -273,8 +264,13 @@ static int wait_done(struct save *save, int64_t saves_before, struct redis_saved
     if (started)
         report_progress(save, &out->at_fork);
     for (;;) {
-        if (pause_poll(save, err) < 0 || look(save, info, err) < 0)
+        if (pause_poll(save, err) < 0)
             return -1;
+        int looked = redis_watch_look(&save->watch, info, err);
+        if (looked < 0)
+            return -1;
+        if (looked == 0)
+            continue;
         if (!started && info->rdb_saves >= number)
             started = true;
         if (started && (info->rdb_bgsave_in_progress != 1 || info->rdb_saves > number))
@@ -426,7 +422,8 @@ static int save_until_proven(struct save *save, struct redis_saved *out, struct 
 int redis_save_proven(struct redis *redis, const struct redis_save_options *options,
                       struct redis_saved *out, struct err *err)
 {
-    struct save save = {.redis = redis, .options = options};
+    struct save save = {
+        .redis = redis, .watch = {.redis = redis, .clock = options->clock}, .options = options};
     auto_redis_saved struct redis_saved saved = {.fd = -1, .cow_bytes = -1};
 
     saved.asked_ms = clock_wall_ms(options->clock);

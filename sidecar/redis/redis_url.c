@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
 #include "base/parse.h"
 
 #define URL_MAX 4096
@@ -22,17 +23,6 @@ struct span {
     size_t len;
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decodes into out (out_size with the NUL). False: a bad escape, a NUL, or too long. */
 static bool percent_decode(struct span from, char *out, size_t out_size, size_t *out_len)
 {
@@ -42,13 +32,14 @@ static bool percent_decode(struct span from, char *out, size_t out_size, size_t 
         char c = from.at[i];
 
         if (c == '%') {
+            struct err ignored;
+            uint8_t byte = 0;
             if (from.len - i < 3)
                 return false;
-            int high = hex_value(from.at[i + 1]);
-            int low = hex_value(from.at[i + 2]);
-            if (high < 0 || low < 0)
+            const char digits[] = {from.at[i + 1], from.at[i + 2], '\0'};
+            if (hex_decode(digits, &byte, 1, &ignored) < 0)
                 return false;
-            c = (char)(high * 16 + low);
+            c = (char)byte;
             i += 2;
         }
         if (c == '\0' || used + 1 >= out_size)

@@ -73,20 +73,15 @@ static void answer(const struct redis_peer_step *step, int fd)
     }
 }
 
-static void *serve(void *context)
+/* Serves one connection. Returns the step that comes next. */
+static const struct redis_peer_step *serve_one(struct redis_peer *peer, int fd,
+                                               const struct redis_peer_step *step)
 {
-    struct redis_peer *peer = context;
-    const struct redis_peer_step *step = peer->steps;
-    int fd = accept4(peer->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     char command[COMMAND_MAX] = "";
-
-    if (fd < 0) {
-        if (step->expect != NULL)
-            complain(peer, "nobody connected", step->expect, "");
-        return NULL;
-    }
     FILE *in = fdopen(fd, "r");
-    while (read_command(in, command)) {
+    bool hung_up = false;
+
+    while (!hung_up && read_command(in, command)) {
         if (step->expect == NULL || strncasecmp(command, step->expect, strlen(step->expect)) != 0) {
             complain(peer, "a wrong command", step->expect == NULL ? "the end" : step->expect,
                      command);
@@ -94,16 +89,32 @@ static void *serve(void *context)
         }
         if (step->act != NULL)
             step->act(peer->arg);
-        if (step->hang_up) {
-            step++;
-            break;
-        }
-        answer(step, fd);
+        hung_up = step->hang_up != 0;
+        if (!hung_up)
+            answer(step, fd);
         step++;
     }
-    if (peer->problem[0] == '\0' && step->expect != NULL)
-        complain(peer, "too few commands", step->expect, "the end of the connection");
+    if (hung_up && step->expect == NULL) /* nobody is there for whoever connects again */
+        (void)shutdown(peer->listen_fd, SHUT_RDWR);
     (void)fclose(in);
+    return step;
+}
+
+static void *serve(void *context)
+{
+    struct redis_peer *peer = context;
+    const struct redis_peer_step *step = peer->steps;
+
+    do {
+        int fd = accept4(peer->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd < 0) {
+            if (step->expect != NULL)
+                complain(peer, "nobody connected", step->expect, "");
+            break;
+        }
+        step = serve_one(peer, fd, step);
+    } while (peer->problem[0] == '\0' && step->expect != NULL);
     return NULL;
 }
 

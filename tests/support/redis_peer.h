@@ -1,7 +1,7 @@
 /*
- * A scripted Redis: one connection, on a unix socket, in a thread. It expects commands in order and
- * gives the answers of the script, so that replies which a real server gives once a year can be had
- * in every test.
+ * A scripted Redis, on a unix socket, in a thread, one connection after the other. It expects
+ * commands in order and gives the answers of the script, so that replies which a real server gives
+ * once a year can be had in every test.
  */
 #ifndef SUPPORT_REDIS_PEER_H
 #define SUPPORT_REDIS_PEER_H
@@ -10,9 +10,9 @@
 
 struct redis_peer_step {
     const char *expect;     /* how the command begins, words joined by blanks: "CONFIG GET dir" */
-    const char *reply;      /* raw: "+OK\r\n"; */
+    const char *reply;      /* raw: "+OK\r\n"; "" is no answer, until the other side gives up */
     const char *bulk;       /* or the text of a bulk string */
-    int hang_up;            /* or: the connection is closed */
+    int hang_up;            /* or: the connection is closed; as the last step, for ever */
     void (*act)(void *arg); /* done before the answer; may be NULL */
 };
 

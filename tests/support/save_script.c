@@ -122,7 +122,8 @@ int save_script_run(struct save_script *fixture, const struct redis_peer_step *s
                     int64_t timeout_ms, struct redis_saved *out, struct err *err)
 {
     struct redis_peer *peer = redis_peer_start(steps, fixture);
-    const struct redis_options where = {.url = redis_peer_url(peer)};
+    const struct redis_options where = {.url = redis_peer_url(peer),
+                                        .timeout_ms = fixture->reply_timeout_ms};
     const struct redis_save_options options = {
         .clock = &fixture->clock.clock,
         .timeout_ms = timeout_ms,
@@ -149,6 +150,7 @@ void save_script_saves(const struct redis_peer_step *steps, int attempts, bool e
     struct err err;
 
     save_script_init(&fixture);
+    fixture.reply_timeout_ms = 1000; /* of what never comes */
     save_script_dump(&fixture, ASKED - 100, 1);
     ck_assert_msg(save_script_run(&fixture, steps, 0, &saved, &err) == 0, "%s", err.msg);
     ck_assert_int_ge(saved.fd, 0);

@@ -44,6 +44,18 @@
         .expect = "BGSAVE", .reply = (text) \
     }
 #define STARTED BGSAVE("+Background saving started\r\n")
+#define HANGS_UP(command)                 \
+    {                                     \
+        .expect = (command), .hang_up = 1 \
+    }
+#define SILENT(command)                  \
+    {                                    \
+        .expect = (command), .reply = "" \
+    }
+#define SCRIPT_RUNS                                                      \
+    {                                                                    \
+        .expect = "INFO", .reply = "-BUSY Redis is busy running ...\r\n" \
+    }
 #define END            \
     {                  \
         .expect = NULL \
@@ -53,6 +65,7 @@ struct save_script {
     char *dir;
     int dir_fd;
     struct fake_clock clock;
+    int reply_timeout_ms; /* 0: the connection's own */
     int percents[16];
     size_t percent_count;
 };

@@ -286,6 +286,65 @@ START_TEST(an_empty_file_that_a_flush_left_is_not_taken_for_the_data)
 }
 END_TEST
 
+START_TEST(a_server_that_cannot_answer_for_a_while_is_asked_again)
+{
+    const struct redis_peer_step steps[] = {
+        HELLO,
+        SCRIPT_RUNS,
+        INFO(IDLE),
+        INFO(IDLE),
+        STARTED,
+        INFO(FORKED),
+        SCRIPT_RUNS,
+        SCRIPT_RUNS,
+        INFO(SAVING),
+        HANGS_UP("INFO"),
+        {.expect = "CLIENT", .reply = "-ERR max number of clients reached\r\n", .hang_up = 0},
+        HELLO,
+        INFO(SAVING),
+        SILENT("INFO"),
+        HANGS_UP("CLIENT"),
+        HELLO,
+        INFO_AND(SAVED, save_appears),
+        END,
+    };
+
+    save_script_saves(steps, 1, true);
+}
+END_TEST
+
+START_TEST(a_save_whose_answer_was_lost_is_found_again)
+{
+    const struct redis_peer_step steps[] = {
+        HELLO,
+        INFO(IDLE),
+        INFO(IDLE),
+        SILENT("BGSAVE"),
+        SILENT("INFO"), /* a fork takes its time */
+        HELLO,
+        INFO(FORKED),
+        INFO(SAVING),
+        INFO_AND(SAVED, save_appears),
+        END,
+    };
+    const struct redis_peer_step blocked[] = {
+        HELLO,
+        INFO(IDLE),
+        INFO(IDLE),
+        BGSAVE("-BUSY Redis is busy running ...\r\n"),
+        SCRIPT_RUNS,
+        INFO(IDLE),
+        STARTED,
+        INFO(FORKED),
+        INFO_AND(SAVED, save_appears),
+        END,
+    };
+
+    save_script_saves(steps, 0, false);
+    save_script_saves(blocked, 1, true);
+}
+END_TEST
+
 static TCase *success_case(void)
 {
     TCase *tcase = tcase_create("success");
@@ -305,6 +364,9 @@ static TCase *success_case(void)
     tcase_add_test(tcase, a_file_of_unknown_format_counts_when_the_server_says_ok);
     tcase_add_test(tcase, a_dropped_save_is_asked_for_again);
     tcase_add_test(tcase, an_empty_file_that_a_flush_left_is_not_taken_for_the_data);
+    tcase_add_test(tcase, a_server_that_cannot_answer_for_a_while_is_asked_again);
+    tcase_add_test(tcase, a_save_whose_answer_was_lost_is_found_again);
+    tcase_set_timeout(tcase, 60); /* a ceiling for slow machines, not an expectation */
     return tcase;
 }
 

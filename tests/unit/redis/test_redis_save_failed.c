@@ -121,7 +121,6 @@ START_TEST(replies_that_end_the_attempt_do)
         {"-LOADING x\r\n", "LOADING"},
         {"-MISCONF x\r\n", "MISCONF"},
         {"-NOAUTH x\r\n", "NOAUTH"},
-        {"-BUSY x\r\n", "SCRIPT KILL"},
         {"-MASTERDOWN x\r\n", "replica"},
         {"-ERR unknown command 'BGSAVE', with args beginning with: \r\n", "renamed"},
     };
@@ -161,11 +160,11 @@ START_TEST(a_restart_during_the_save_is_noticed)
         END,
     };
 
-    save_script_fails(steps, ERR_SERVER, "restarted during the save");
+    save_script_fails(steps, ERR_SERVER, "restarted meanwhile");
 }
 END_TEST
 
-START_TEST(a_connection_dropped_at_any_step_fails)
+START_TEST(a_server_that_is_gone_at_any_step_is_given_up_after_a_minute)
 {
     const struct redis_peer_step whole[] = {
         HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO(SAVING), END,
@@ -173,12 +172,66 @@ START_TEST(a_connection_dropped_at_any_step_fails)
 
     for (size_t cut = 1; cut < 6; cut++) {
         struct redis_peer_step steps[7];
+        struct save_script fixture;
+        struct redis_saved saved = REDIS_SAVED_INIT;
+        struct err err;
 
         memcpy(steps, whole, sizeof(whole));
         steps[cut].hang_up = 1;
         steps[cut + 1] = (struct redis_peer_step)END;
-        save_script_fails(steps, ERR_SERVER, "closed the connection");
+        save_script_init(&fixture);
+        ck_assert_int_eq(save_script_run(&fixture, steps, 0, &saved, &err), -1);
+        ck_assert_int_eq(err.kind, ERR_SERVER);
+        ck_assert_msg(strstr(err.msg, "cannot be reached for 60 s") != NULL, "%s", err.msg);
+        ck_assert_int_ge(fixture.clock.slept_ms, 60000);
+        ck_assert_int_lt(fixture.clock.slept_ms, 62000);
+        save_script_release(&fixture);
     }
+}
+END_TEST
+
+START_TEST(a_script_that_never_ends_is_waited_for_as_long_as_a_save_may_take)
+{
+    struct redis_peer_step steps[100] = {HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED)};
+    struct save_script fixture;
+    struct redis_saved saved = REDIS_SAVED_INIT;
+    struct err err;
+
+    for (size_t i = 5; i < 5 + 23; i++) /* as in a_timeout_ends_the_waiting */
+        steps[i] = (struct redis_peer_step)SCRIPT_RUNS;
+    save_script_init(&fixture);
+    ck_assert_int_eq(save_script_run(&fixture, steps, 5000, &saved, &err), -1);
+    ck_assert_msg(strstr(err.msg, "not done within 5 s") != NULL, "%s", err.msg);
+    save_script_release(&fixture);
+}
+END_TEST
+
+START_TEST(another_server_behind_the_same_address_is_noticed)
+{
+    const struct redis_peer_step steps[] = {
+        HELLO,        INFO(IDLE),       INFO(IDLE), STARTED,
+        INFO(FORKED), HANGS_UP("INFO"), HELLO,      INFO("run_id:OTHER\r\nrdb_saves:9\r\n"),
+        END,
+    };
+
+    save_script_fails(steps, ERR_SERVER, "restarted meanwhile");
+}
+END_TEST
+
+START_TEST(a_server_that_refuses_who_comes_back_is_not_asked_again)
+{
+    const struct redis_peer_step steps[] = {
+        HELLO,
+        INFO(IDLE),
+        INFO(IDLE),
+        STARTED,
+        INFO(FORKED),
+        HANGS_UP("INFO"),
+        {.expect = "CLIENT SETNAME", .reply = "-NOAUTH x\r\n"},
+        END,
+    };
+
+    save_script_fails(steps, ERR_SERVER, "NOAUTH");
 }
 END_TEST
 
@@ -289,7 +342,10 @@ static TCase *failure_case(void)
     tcase_add_test(tcase, a_loading_server_is_left_alone);
     tcase_add_test(tcase, info_without_the_needed_fields_proves_nothing);
     tcase_add_test(tcase, a_restart_during_the_save_is_noticed);
-    tcase_add_test(tcase, a_connection_dropped_at_any_step_fails);
+    tcase_add_test(tcase, a_server_that_is_gone_at_any_step_is_given_up_after_a_minute);
+    tcase_add_test(tcase, a_script_that_never_ends_is_waited_for_as_long_as_a_save_may_take);
+    tcase_add_test(tcase, another_server_behind_the_same_address_is_noticed);
+    tcase_add_test(tcase, a_server_that_refuses_who_comes_back_is_not_asked_again);
     tcase_add_test(tcase, a_broken_new_file_is_corrupt);
     tcase_add_test(tcase, a_timeout_ends_the_waiting);
     tcase_add_test(tcase, a_dump_that_is_no_file_is_an_error);

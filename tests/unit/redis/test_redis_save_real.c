@@ -17,6 +17,7 @@
 #include "base/crc64.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "support/fake_clock.h"
 #include "support/redis_server.h"
 #include "support/tmpdir.h"
 
@@ -25,6 +26,7 @@ struct fixture {
     struct redis_server server;
     void (*meddle)(struct fixture *fixture);
     atomic_int meddled;
+    const struct clock *clock; /* NULL: the system's */
 };
 
 static void start(struct fixture *fixture, const char *const *args)
@@ -54,8 +56,8 @@ static int save_in(struct fixture *fixture, int dir_fd, struct redis_saved *out,
 {
     const struct redis_options where = {.url = fixture->server.url};
     const struct redis_save_options options = {
-        .clock = clock_system(),
-        .timeout_ms = 60000,
+        .clock = fixture->clock != NULL ? fixture->clock : clock_system(),
+        .timeout_ms = fixture->clock != NULL ? 0 : 60000,
         .data_dir_fd = dir_fd,
         .data_dir = "/our/data",
         .dbfilename = "dump.rdb",
@@ -194,6 +196,29 @@ START_TEST(a_flush_during_the_save_ends_with_what_is_there_now)
 }
 END_TEST
 
+static void kill_connection(struct fixture *fixture)
+{
+    redis_server_do(&fixture->server, "CLIENT KILL TYPE normal SKIPME yes");
+}
+
+START_TEST(a_connection_killed_during_the_save_is_made_anew)
+{
+    struct fixture fixture;
+    struct redis_saved saved = REDIS_SAVED_INIT;
+    struct err err;
+
+    start(&fixture, NULL);
+    slow_saves(&fixture, 100, 10000);
+    fixture.meddle = kill_connection;
+    ck_assert_msg(save(&fixture, &saved, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(saved.attempts, 1);
+    ck_assert(saved.is_exact);
+    ck_assert_int_eq(saved.rdb.head.first_db_keys, 100);
+    redis_saved_release(&saved);
+    stop(&fixture);
+}
+END_TEST
+
 static pid_t wait_for_child(const struct fixture *fixture)
 {
     pid_t child = 0;
@@ -235,14 +260,18 @@ static void kill_server(struct fixture *fixture)
 START_TEST(a_server_killed_during_the_save_is_an_error)
 {
     struct fixture fixture;
+    struct fake_clock clock;
     struct redis_saved saved = REDIS_SAVED_INIT;
     struct err err;
 
     start(&fixture, NULL);
     slow_saves(&fixture, 100, 10000);
+    fake_clock_init(&clock, 1700000000000);
+    fixture.clock = &clock.clock; /* does not wait for what will not come back */
     fixture.meddle = kill_server;
     ck_assert_int_eq(save(&fixture, &saved, &err), -1);
     ck_assert_int_eq(err.kind, ERR_SERVER);
+    ck_assert_msg(strstr(err.msg, "cannot be reached") != NULL, "%s", err.msg);
     stop(&fixture);
 }
 END_TEST
@@ -372,6 +401,7 @@ int main(void)
     tcase_add_test(tcase, an_empty_server_is_saved_too);
     tcase_add_test(tcase, without_checksums_a_save_has_none);
     tcase_add_test(tcase, a_flush_during_the_save_ends_with_what_is_there_now);
+    tcase_add_test(tcase, a_connection_killed_during_the_save_is_made_anew);
     tcase_add_test(tcase, a_child_killed_during_the_save_is_an_error);
     tcase_add_test(tcase, a_server_killed_during_the_save_is_an_error);
     tcase_add_test(tcase, a_save_that_runs_already_is_waited_for);
