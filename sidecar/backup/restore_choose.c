@@ -89,7 +89,9 @@ static int stage_and_switch(const struct choice *choice, const struct manifest *
         return -1;
     free(
         TAKE_PTR(job->result->aside)); /* that of an interrupted restore which was finished first */
-    return stage_commit(stage, &names, options->force, &job->result->aside, err);
+    if (stage_commit(stage, &names, options->force, &job->result->aside, err) != 0)
+        return err_wrap(err, "restore into %s", options->dir);
+    return 0;
 }
 
 /* What a dry run can know of the data without reading it. */
