@@ -75,6 +75,18 @@ static int new_stage(const struct restore_job *job, struct stage **out, struct e
     return 0;
 }
 
+/* Room for the copy of the dump that takes the place of a link. */
+static int check_copy(const struct restore_job *job, const struct manifest *manifest,
+                      struct stage *stage, struct err *err)
+{
+    uint64_t bytes = restore_linked_bytes(job->options, manifest);
+    bool links_work = true;
+
+    if (bytes > 0 && stage_links_work(stage, &links_work, err) != 0)
+        return err_wrap(err, "restore into %s", job->options->dir);
+    return links_work ? 0 : restore_check_room(job, manifest, bytes, err);
+}
+
 static int stage_and_switch(const struct choice *choice, const struct manifest *manifest,
                             struct err *err)
 {
@@ -84,6 +96,7 @@ static int stage_and_switch(const struct choice *choice, const struct manifest *
     auto_stage struct stage *stage = NULL;
 
     if (restore_check_server(job, err) != 0 || new_stage(job, &stage, err) != 0 ||
+        check_copy(job, manifest, stage, err) != 0 ||
         restore_fetch(options, choice->store, manifest, stage, err) != 0 ||
         cancel_check(err) != 0 || restore_check_again(job, &names, err) != 0)
         return -1;

@@ -74,6 +74,17 @@ static bool needs_base(const struct restore_options *options, const struct manif
            !manifest_has_kind(manifest, MANIFEST_AOF_MANIFEST);
 }
 
+uint64_t restore_linked_bytes(const struct restore_options *options,
+                              const struct manifest *manifest)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < manifest->file_count && needs_base(options, manifest); i++)
+        if (manifest->files[i].kind == MANIFEST_RDB)
+            bytes += manifest->files[i].size;
+    return bytes;
+}
+
 static char *base_file(const struct volume_names *names)
 {
     return xasprintf("%s.1.base.rdb", names->appendfilename);

@@ -18,6 +18,11 @@ struct volume_names restore_names(const struct restore_options *options,
 int restore_plan(const struct restore_options *options, const struct manifest *manifest,
                  struct restore_result *result, struct err *err);
 
+/* The bytes of the dump when it is laid out under two names, which costs them twice where links do
+ * not work; else 0. */
+uint64_t restore_linked_bytes(const struct restore_options *options,
+                              const struct manifest *manifest);
+
 /* Fetches, proves, and stages. Errors as fetch, and those of the disk. */
 int restore_fetch(const struct restore_options *options, struct store *store,
                   const struct manifest *manifest, struct stage *stage, struct err *err);

@@ -224,11 +224,32 @@ static int copy_file(struct stage *stage, const char *from, const char *path, st
     return sink_finish(out, err);
 }
 
+static bool is_no_links(int code)
+{
+    return code == EPERM || code == EOPNOTSUPP || code == ENOSYS || code == EMLINK;
+}
+
+int stage_links_work(struct stage *stage, bool *out, struct err *err)
+{
+    auto_close int fd = openat(stage->stage_fd, STAGE_NOTE_NAME,
+                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "create %s/%s", STAGE_PARTIAL_NAME, STAGE_NOTE_NAME);
+    *out = linkat(stage->stage_fd, STAGE_NOTE_NAME, stage->stage_fd, "link", 0) == 0;
+    if (!*out && !is_no_links(errno))
+        return err_sys(err, ERR_FAILED, "link a file in %s", STAGE_PARTIAL_NAME);
+    if ((*out && unlinkat(stage->stage_fd, "link", 0) != 0) ||
+        unlinkat(stage->stage_fd, STAGE_NOTE_NAME, 0) != 0)
+        return err_sys(err, ERR_FAILED, "remove a file of %s", STAGE_PARTIAL_NAME);
+    return 0;
+}
+
 int stage_add_link(struct stage *stage, const char *from, const char *path, struct err *err)
 {
     if (linkat(stage->stage_fd, from, stage->stage_fd, path, 0) == 0)
         return 0;
-    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
+    if (!is_no_links(errno))
         return err_sys(err, ERR_FAILED, "link %s to %s", from, path);
     return copy_file(stage, from, path, err);
 }

@@ -57,6 +57,8 @@ int stage_add_file(struct stage *stage, const char *path, mode_t mode, struct si
                    struct err *err);
 int stage_add_bytes(struct stage *stage, const char *path, mode_t mode, const char *text,
                     struct err *err);
+/* Do hard links work there? To be asked while nothing is staged. */
+int stage_links_work(struct stage *stage, bool *out, struct err *err);
 /* A second name for a staged file, by hard link; by copy where links do not work. */
 int stage_add_link(struct stage *stage, const char *from, const char *path, struct err *err);
 

@@ -245,9 +245,12 @@ int stage_switch(int dir_fd, const struct volume_names *names, char **aside,
     *out_overtaken = '\0';
     if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
         (replace && stage_clear_the_way(dir_fd, names, aside, err) != 0) ||
-        switch_in(dir_fd, names, out_overtaken, err) != 0 ||
         stage_is_there(dir_fd, *aside, &is_used, err) != 0)
         return -1;
+    if (switch_in(dir_fd, names, out_overtaken, err) != 0)
+        return err_wrap(err,
+                        "the restore is whole, but not all in place%s%s; the next one finishes it",
+                        is_used ? ", and what was there is in " : "", is_used ? *aside : "");
     if (!is_used)
         free(TAKE_PTR(*aside));
     return 0;

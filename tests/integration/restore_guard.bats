@@ -79,7 +79,8 @@ untouched() {
     [[ -d $data/appendonlydir ]]
 }
 
-# slow_restore ARGUMENT...: one that rests before its commit until the server has been started
+# slow_restore ARGUMENT...: one that rests when all is fetched, before its commit (the first link is
+# a trial)
 slow_restore() {
     ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -e trace=linkat \
         -e inject=linkat:delay_enter=3000000 "$redkeep" restore --json "$@" </dev/null \

@@ -2,7 +2,7 @@
  * When a restore asks whether a server runs, and what it does when one starts meanwhile, or when
  * another restore takes its place.
  */
-// link: -Wl,--wrap=flock
+// link: -Wl,--wrap=flock -Wl,--wrap=linkat -Wl,--wrap=fstatvfs
 #include "backup/restore.h"
 
 #include <check.h>
@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "support/restoring.h"
@@ -35,12 +37,41 @@ int __wrap_flock(int fd, int operation)
     return -1;
 }
 
+extern __typeof__(linkat) __real_linkat;
+extern __typeof__(linkat) __wrap_linkat;
+extern __typeof__(fstatvfs) __real_fstatvfs;
+extern __typeof__(fstatvfs) __wrap_fstatvfs;
+
+static bool has_links;
+static uint64_t free_bytes; /* 0: as it is */
+
+int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int at_flags)
+{
+    if (has_links)
+        return __real_linkat(from_fd, from, to_fd, to, at_flags);
+    errno = EPERM;
+    return -1;
+}
+
+int __wrap_fstatvfs(int fd, struct statvfs *out)
+{
+    int rc = __real_fstatvfs(fd, out);
+
+    if (free_bytes > 0) {
+        out->f_frsize = 1;
+        out->f_bavail = free_bytes;
+    }
+    return rc;
+}
+
 static struct restoring run;
 static unsigned fds;
 
 static void begin(void)
 {
     has_locks = true;
+    has_links = true;
+    free_bytes = 0;
     fds = fd_count();
     restoring_begin(&run);
     restoring_add_three(&run);
@@ -282,6 +313,32 @@ START_TEST(a_server_before_multi_part_gets_none)
 }
 END_TEST
 
+START_TEST(without_links_there_must_be_room_for_a_copy)
+{
+    struct stat st = {0};
+
+    /* enough for the files, and for the dump once more but for a byte */
+    free_bytes = ((uint64_t)1 << 20) + 2 * strlen(NEW " dump") + strlen(NEW " acl") - 1;
+    has_links = false;
+    restoring_must_fail(&run, ERR_FAILED);
+    ck_assert_ptr_nonnull(strstr(run.err.msg, "are free"));
+    ck_assert_uint_eq(fake_store_asked(&run.fake, "get"), 0);
+    free_bytes++;
+    restoring_must_restore(&run, NEW);
+    ck_assert_int_eq(fstatat(run.fd, "dump.rdb", &st, 0), 0);
+    ck_assert_uint_eq(st.st_nlink, 1);
+
+    restoring_new_dir(&run);
+    free_bytes--;
+    run.options.appendonly = RESTORE_APPENDONLY_NO; /* which has one name only */
+    restoring_must_restore(&run, NEW);
+    restoring_new_dir(&run);
+    run.options.appendonly = RESTORE_APPENDONLY_AUTO;
+    has_links = true;
+    restoring_must_restore(&run, NEW);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("restore_guard");
@@ -301,6 +358,7 @@ int main(void)
     tcase_add_test(tcase, a_dry_run_says_what_would_be_finished);
     tcase_add_test(tcase, other_instances_are_named);
     tcase_add_test(tcase, a_step_back_is_a_warning);
+    tcase_add_test(tcase, without_links_there_must_be_room_for_a_copy);
     tcase_add_loop_test(tcase, a_server_before_multi_part_gets_none, 0, COUNT(targets));
 
     srunner_run_all(runner, CK_ENV);

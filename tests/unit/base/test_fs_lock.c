@@ -15,6 +15,7 @@ int __wrap_flock(int fd, int operation);
 
 static int flock_errno;
 static int interruptions;
+static bool is_locked;
 
 int __wrap_flock(int fd, int operation)
 {
@@ -30,7 +31,9 @@ static int lock_a_directory(int code, struct err *err)
     int rc;
 
     flock_errno = code;
-    rc = fs_lock(fd, "the directory", err);
+    rc = fs_try_lock(fd, "the directory", &is_locked, err);
+    if (rc == 0)
+        ck_assert_int_eq(fs_lock(fd, "the directory", err), 0);
     ck_assert_int_eq(close(fd), 0);
     return rc;
 }
@@ -42,6 +45,9 @@ START_TEST(a_file_system_without_locks_is_no_obstacle)
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         ck_assert_msg(lock_a_directory(codes[i], &err) == 0, "errno %d", codes[i]);
+    ck_assert(!is_locked);
+    ck_assert_int_eq(lock_a_directory(0, &err), 0);
+    ck_assert(is_locked);
 }
 END_TEST
 
