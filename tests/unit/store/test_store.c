@@ -88,6 +88,18 @@ START_TEST(requests_that_no_backup_leads_to_are_refused)
 }
 END_TEST
 
+START_TEST(memory_that_is_not_to_be_had_is_an_error)
+{
+    struct err err = {0};
+    uint8_t *data = NULL;
+
+    ck_assert_int_eq(store_map_buffer((uint64_t)1 << 60, "the-key", &data, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_FAILED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "the-key"));
+    ck_assert_ptr_null(data);
+}
+END_TEST
+
 START_TEST(digests_are_collected_in_order)
 {
     struct object_parts parts = {0};
@@ -140,6 +152,7 @@ static Suite *store_suite(void)
     tcase_add_test(tc, parts_are_at_least_5_mib_and_never_too_many);
     tcase_add_test(tc, what_is_stored_in_parts_can_be_read_back_in_them);
     tcase_add_test(tc, requests_that_no_backup_leads_to_are_refused);
+    tcase_add_test(tc, memory_that_is_not_to_be_had_is_an_error);
     tcase_add_test(tc, digests_are_collected_in_order);
     tcase_add_test(tc, unknown_places_are_configuration_errors);
     suite_add_tcase(suite, tc);

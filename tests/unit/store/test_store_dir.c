@@ -267,6 +267,40 @@ START_TEST(a_repository_that_went_away_is_not_an_empty_one)
 }
 END_TEST
 
+START_TEST(a_tree_without_end_is_refused)
+{
+    auto_store struct store *store = open_store();
+    auto_buf struct buf key;
+    auto_buf struct buf seen;
+    struct err err = {0};
+
+    buf_init(&key, 1000);
+    buf_init(&seen, 1000);
+    for (int i = 0; i < 70; i++)
+        ck_assert_int_eq(buf_append(&key, "d/", 2, &err), 0);
+    ck_assert_int_eq(buf_append(&key, "o", 1, &err), 0);
+    ck_assert_int_eq(store_put_small(store, buf_text(&key), "x", 1, &err), 0);
+    ck_assert_int_eq(store_list(store, "", '\0', note_entry, &seen, &err), -1);
+    ck_assert_msg(err.kind == ERR_STORE && strstr(err.msg, "too deep") != NULL, "%s", err.msg);
+    ck_assert_int_eq(store_remove(store, buf_text(&key), &err), 0);
+}
+END_TEST
+
+START_TEST(slashes_behind_the_path_are_no_part_of_it)
+{
+    auto_free char *slashed = xasprintf("%s//", url);
+    const struct store_options options = {.url = slashed, .clock = clock_system()};
+    auto_store struct store *store = NULL;
+    auto_free char *wanted = xasprintf("%s/o", root);
+    struct err err = {0};
+    uint64_t size;
+
+    ck_assert_int_eq(store_open(&options, &store, &err), 0);
+    ck_assert_int_eq(store_head(store, "o", &size, &err), -1);
+    ck_assert_msg(strstr(err.msg, wanted) != NULL, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(parts_that_nobody_stored_are_not_allocated)
 {
     auto_store struct store *store = open_store();
@@ -306,6 +340,8 @@ static Suite *store_dir_suite(void)
     tcase_add_test(tc, what_is_not_there_is_not_found_and_removing_it_succeeds);
     tcase_add_test(tc, a_repository_that_is_not_there_is_a_store_error);
     tcase_add_test(tc, a_repository_that_went_away_is_not_an_empty_one);
+    tcase_add_test(tc, a_tree_without_end_is_refused);
+    tcase_add_test(tc, slashes_behind_the_path_are_no_part_of_it);
     tcase_add_test(tc, parts_that_nobody_stored_are_not_allocated);
     suite_add_tcase(suite, tc);
     return suite;
