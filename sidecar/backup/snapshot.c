@@ -15,6 +15,7 @@
 #include "backup/memory_room.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "redis/aof_ready.h"
 #include "stream/untar.h"
 
 #define SMALL_FILE_MAX ((size_t)16 << 20) /* an ACL file or nodes.conf */
@@ -152,7 +153,23 @@ static int add_aof_files(const struct server_files *names, struct snapshot *snap
     return 0;
 }
 
-static int add_aof(const struct server_files *names, const struct snapshot_options *options,
+/* By their first bytes: what could not be looked through proves nothing. */
+static const char *doubt_of(const struct redis_server_info *info, const struct aof_pin *aof)
+{
+    if (info->aof_last_write_ok == 0)
+        return "the server cannot write its append-only files (aof_last_write_status:err): they "
+               "lack what it has in memory";
+    for (size_t i = 0; i < aof->count; i++) {
+        if (aof->files[i].content == AOF_CONTENT_RDB_AND_COMMANDS)
+            return "the append-only base is an RDB with commands behind it, as servers before 7.0 "
+                   "wrote it, and was not looked through. HINT: BGREWRITEAOF makes a new one";
+        if (aof->files[i].content == AOF_CONTENT_UNKNOWN)
+            return "the format of the append-only base is not known to this redkeep";
+    }
+    return NULL;
+}
+
+static int pin_aof(const struct server_files *names, const struct snapshot_options *options,
                    struct snapshot *snapshot, struct err *err)
 {
     auto_close int dir_fd = -1;
@@ -160,16 +177,54 @@ static int add_aof(const struct server_files *names, const struct snapshot_optio
                                   .appendfilename = names->appendfilename,
                                   .clock = options->clock};
 
-    if (snapshot->info.aof_enabled != 1)
-        return 0; /* the caller sees that no such file is there */
     if (fs_open_dir(options->data_dir_fd, names->appenddirname, &dir_fd, err) == 0) {
         pin.dir_fd = dir_fd;
         if (aof_pin_open(&pin, &snapshot->aof, err) == 0)
-            return add_aof_files(names, snapshot, err);
+            return 0;
     }
     if (err->kind == ERR_NOT_FOUND) /* a missing file is no missing backup */
         err->kind = ERR_FAILED;
-    return err_wrap(err, "include the append-only files");
+    return -1;
+}
+
+static void on_aof_wait(void *context)
+{
+    const struct snapshot_options *options = context;
+
+    if (options->on_event != NULL)
+        options->on_event(options->context, "waiting until the server has written its append-only "
+                                            "files anew");
+}
+
+/* INVARIANT (proven before it counts): the set is the one that the server writes to, before and
+ * after it was pinned. With none, the caller sees that no such file is there. */
+static int add_aof(struct redis *redis, const struct server_files *names,
+                   const struct snapshot_options *options, struct snapshot *snapshot,
+                   struct err *err)
+{
+    auto_redis_info struct redis_server_info info = {0};
+    struct redis_watch watch = {.redis = redis, .clock = options->clock};
+    const struct aof_ready_options ready = {.data_dir_fd = options->data_dir_fd,
+                                            .appenddirname = names->appenddirname,
+                                            .appendfilename = names->appendfilename,
+                                            .timeout_ms = options->save_timeout_ms,
+                                            .on_wait = on_aof_wait,
+                                            .context = (void *)(uintptr_t)options};
+
+    memcpy(watch.run_id, snapshot->info.run_id, sizeof(watch.run_id));
+    if (aof_ready_wait(&watch, &ready, &info, err) != 0)
+        return err_wrap(err, "include the append-only files");
+    if (info.aof_enabled != 1)
+        return 0;
+    if (pin_aof(names, options, snapshot, err) != 0 ||
+        aof_ready_wait(&watch, &ready, &info, err) != 0)
+        return err_wrap(err, "include the append-only files");
+    if (info.aof_enabled != 1) {
+        aof_pin_release(&snapshot->aof);
+        return 0;
+    }
+    snapshot->aof_doubt = doubt_of(&info, &snapshot->aof);
+    return add_aof_files(names, snapshot, err);
 }
 
 static int look_at_server(struct redis *redis, struct snapshot *snapshot, struct err *err)
@@ -188,16 +243,33 @@ static int look_at_server(struct redis *redis, struct snapshot *snapshot, struct
     return 0;
 }
 
+/* A manifest has to give all of them back as they are. */
+static int check_names(const struct server_files *names, const struct snapshot_options *options,
+                       struct err *err)
+{
+    const char *all[] = {names->dbfilename, names->appendfilename, names->appenddirname};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (check_name(all[i], err) != 0)
+            return -1;
+    if (options->include_acl && names->aclfile != NULL && !manifest_is_acl_name(names->aclfile))
+        return err_set(err, ERR_CONFIG,
+                       "the ACL file is called '%.200s', as data is. HINT: call it users.acl, or "
+                       "take acl out of backup-include",
+                       names->aclfile);
+    return 0;
+}
+
 static int take_all(struct redis *redis, const struct server_files *names,
                     const struct snapshot_options *options, struct snapshot *snapshot,
                     struct err *err)
 {
     snapshot->bundle = bundle_new();
-    if (look_at_server(redis, snapshot, err) != 0)
+    if (check_names(names, options, err) != 0 || look_at_server(redis, snapshot, err) != 0)
         return -1;
     if (options->include_rdb && add_rdb(redis, names, options, snapshot, err) != 0)
         return -1;
-    if (options->include_aof && add_aof(names, options, snapshot, err) != 0)
+    if (options->include_aof && add_aof(redis, names, options, snapshot, err) != 0)
         return -1;
     if (snapshot->file_count == 0)
         return err_set(err, ERR_CONFIG,

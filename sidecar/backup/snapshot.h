@@ -27,6 +27,8 @@ struct snapshot_options {
     int64_t save_timeout_ms; /* 0: none */
     const struct clock *clock;
     void (*on_save)(void *context, int percent); /* NULL: none */
+    /* Told what is going on, in words for a log; may be NULL. */
+    void (*on_event)(void *context, const char *text);
     void *context;
 };
 
@@ -36,6 +38,7 @@ struct snapshot {
     size_t file_count;
     struct redis_saved saved; /* fd -1 without an RDB */
     struct aof_pin aof;
+    const char *aof_doubt; /* why the append-only files prove nothing; static text, NULL: they do */
     struct redis_server_info info; /* of the server, when the snapshot began */
 };
 

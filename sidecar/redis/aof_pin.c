@@ -69,6 +69,7 @@ static int open_file(struct pinning *pinning, const struct aof_file *file, struc
         .seq = file->seq,
         .type = file->type,
         .fd = take_fd(&fd),
+        .content = AOF_CONTENT_COMMANDS,
     };
     return 1;
 }
@@ -153,18 +154,60 @@ static int take_lengths(struct pinning *pinning, struct err *err)
     return 0;
 }
 
-/* A base that begins with commands is a RESP base; any other is an RDB, or one with commands behind
- * it, and its content is for whoever reads the RDB. */
-static int is_resp(const struct aof_pin_file *file, const char *label, bool *out, struct err *err)
-{
-    char first = '\0';
+#define REWRITE_HINT "HINT: run BGREWRITEAOF while it still runs"
 
-    *out = true;
-    if (file->type != AOF_BASE || file->length == 0)
-        return 0;
-    if (fs_pread_all(file->fd, &first, 1, 0, label, err) < 0)
+/* The last bytes of commands; an RDB ends so once in 65536 times. */
+static int ends_with_line(const struct aof_pin_file *file, const char *label, bool *out,
+                          struct err *err)
+{
+    char last[2];
+
+    if (fs_pread_all(file->fd, last, sizeof(last), file->length - sizeof(last), label, err) < 0)
         return -1;
-    *out = first == '*' || first == '#' || first == '\0';
+    *out = memcmp(last, "\r\n", sizeof(last)) == 0;
+    return 0;
+}
+
+/* INVARIANT (proven before it counts): what begins as an RDB must end as one, or as commands do. */
+static int look_at_rdb(struct aof_pin_file *file, const char *label, struct err *err)
+{
+    struct err failed = {0};
+    bool has_tail = false;
+
+    file->content = AOF_CONTENT_RDB;
+    if (rdb_probe_fd(file->fd, label, &file->rdb, &failed) == 0)
+        return 0;
+    if (failed.kind == ERR_CORRUPT && file->length > RDB_SIZE_MIN &&
+        ends_with_line(file, label, &has_tail, err) < 0)
+        return -1;
+    if (has_tail) {
+        file->content = AOF_CONTENT_RDB_AND_COMMANDS;
+        return 0;
+    }
+    if (failed.kind != ERR_CORRUPT) {
+        *err = failed;
+        return -1;
+    }
+    return err_set(err, ERR_CORRUPT, "%s: the server could not load it again. " REWRITE_HINT,
+                   failed.msg);
+}
+
+/* A server takes a base that does not begin as an RDB for commands. */
+static int look_at_base(struct aof_pin_file *file, const char *label, struct err *err)
+{
+    uint8_t first[9] = "";
+    size_t len = file->length < sizeof(first) ? (size_t)file->length : sizeof(first);
+
+    if (len == 0)
+        return 0;
+    if (fs_pread_all(file->fd, first, len, 0, label, err) < 0)
+        return -1;
+    if (first[0] == '*' || first[0] == '#' || first[0] == '\0')
+        return 0;
+    enum rdb_probe probe = rdb_probe_head(first, len, &file->rdb.head);
+    if (probe != RDB_PROBE_OK || file->rdb.head.magic != RDB_MAGIC_OPAQUE)
+        return look_at_rdb(file, label, err);
+    file->content = AOF_CONTENT_UNKNOWN;
     return 0;
 }
 
@@ -172,19 +215,18 @@ static int judge_scan(const struct aof_scan *scan, const char *label, bool last,
 {
     if (scan->bad_why != NULL)
         return err_set(err, ERR_CORRUPT,
-                       "%s: at byte %llu: %s: the server could not load it again. HINT: run "
-                       "BGREWRITEAOF while it still runs",
+                       "%s: at byte %llu: %s: the server could not load it again. " REWRITE_HINT,
                        label, (unsigned long long)scan->bad_offset, scan->bad_why);
     if (scan->nul_offset < scan->safe_end)
         return err_set(
             err, ERR_CORRUPT,
             "%s: at byte %llu: a hole of NUL bytes, as a full disk leaves it: the server "
-            "could not load it again. HINT: run BGREWRITEAOF while it still runs",
+            "could not load it again. " REWRITE_HINT,
             label, (unsigned long long)scan->nul_offset);
     if (!last && !aof_scan_at_boundary(scan))
         return err_set(err, ERR_CORRUPT,
                        "%s: is cut off at byte %llu, but is not the last file: the server could "
-                       "not load it again. HINT: run BGREWRITEAOF while it still runs",
+                       "not load it again. " REWRITE_HINT,
                        label, (unsigned long long)scan->safe_end);
     return 0;
 }
@@ -214,14 +256,13 @@ static int check_file(struct pinning *pinning, size_t index, struct err *err)
 {
     struct aof_pin_file *file = &pinning->pin.files[index];
     bool last = index + 1 == pinning->pin.count;
-    bool resp = false;
     struct aof_scan scan;
     char label[NAME_LABEL_MAX];
 
     label_of(pinning, file->name, label);
-    if (is_resp(file, label, &resp, err) < 0)
+    if (file->type == AOF_BASE && look_at_base(file, label, err) < 0)
         return -1;
-    if (!resp)
+    if (file->content != AOF_CONTENT_COMMANDS)
         return 0;
     if (scan_file(file, label, &scan, err) < 0)
         return -1;

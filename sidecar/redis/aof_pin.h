@@ -16,13 +16,24 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "redis/aof_manifest.h"
+#include "redis/rdb_probe.h"
+
+/* What a file holds, by its first bytes. */
+enum aof_content {
+    AOF_CONTENT_COMMANDS,         /* scanned from end to end: a server can load it */
+    AOF_CONTENT_RDB,              /* it ends as an RDB must; its checksum is for whoever reads it */
+    AOF_CONTENT_RDB_AND_COMMANDS, /* as Redis 6 wrote it and 7 took over: not looked through */
+    AOF_CONTENT_UNKNOWN,          /* of a newer server, perhaps */
+};
 
 struct aof_pin_file {
     char *name;
     uint64_t seq;
-    enum aof_type type; /* AOF_BASE or AOF_INCR */
-    int fd;             /* read-only */
-    uint64_t length;    /* the file may be longer meanwhile: copy this much */
+    enum aof_type type;       /* AOF_BASE or AOF_INCR */
+    enum aof_content content; /* of an increment: commands */
+    struct rdb_ends rdb;      /* of an RDB; of one with commands magic and version alone */
+    int fd;                   /* read-only */
+    uint64_t length;          /* the file may be longer meanwhile: copy this much */
 };
 
 struct aof_pin {
@@ -43,7 +54,8 @@ struct aof_pin_options {
 
 /* The last file ends at the last whole command outside MULTI. ERR_NOT_FOUND when there is no
  * manifest; ERR_CORRUPT with a HINT when the server could not load the set: a file that is listed
- * but missing, one that is not the last and cut off, bytes that are no commands, a hole of NULs.
+ * but missing, one that is not the last and cut off, bytes that are no commands, a hole of NULs, an
+ * RDB as base that is malformed or cut off.
  * The caller releases *out; on failure there is nothing to release. */
 int aof_pin_open(const struct aof_pin_options *options, struct aof_pin *out, struct err *err);
 void aof_pin_release(struct aof_pin *pin);

@@ -355,7 +355,9 @@ static int save_once(struct save *save, int64_t saves_before, struct redis_saved
 
     out->cow_bytes = info.rdb_last_cow_bytes;
     if (!is_flushed(out)) {
-        out->is_exact = out->is_exact && matches_fork(out);
+        bool fits = matches_fork(out);
+        out->is_strange = out->is_exact && !fits && info.rdb_saves == out->at_fork.rdb_saves;
+        out->is_exact = out->is_exact && fits;
         return 1;
     }
     (void)close(out->fd); /* only read from */

@@ -43,6 +43,9 @@ struct redis_saved {
     /* True: at_fork is INFO in the same instant as the fork, so its keys are the file's. False:
      * another save that began after our request made the file, or the server put ours off. */
     bool is_exact;
+    /* No other save came in between, and yet the file does not hold as many keys as the server had
+     * at its fork: it may be another server's. */
+    bool is_strange;
     struct redis_server_info at_fork;
     int attempts; /* BGSAVEs that were accepted: 1 when nothing went wrong, 0 when it was another's
                    */

@@ -174,6 +174,64 @@ START_TEST(a_base_of_commands_is_scanned_too)
 }
 END_TEST
 
+START_TEST(a_base_is_what_its_bytes_say)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum aof_content content;
+        const char *says; /* NULL: it is pinned */
+    } rows[] = {
+        {BYTES(RDB), AOF_CONTENT_RDB, NULL},
+        {BYTES("VALKEY080\xff"
+               "12345678"),
+         AOF_CONTENT_RDB, NULL},
+        {BYTES(""), AOF_CONTENT_COMMANDS, NULL},
+        {BYTES(SET), AOF_CONTENT_COMMANDS, NULL},
+        {BYTES(RDB SET), AOF_CONTENT_RDB_AND_COMMANDS, NULL},
+        {BYTES("\x28\xb5\x2f\xfd of the future"), AOF_CONTENT_UNKNOWN, NULL},
+        {BYTES("x"), AOF_CONTENT_UNKNOWN, NULL},
+        {BYTES("REDIS0010\xff"
+               "1234567"),
+         AOF_CONTENT_RDB, "too few for an RDB"},
+        {BYTES("REDIS0010\xfe\0\xfb\2\0\0\1a\1b\xff"
+               "1234567"),
+         AOF_CONTENT_RDB, "cut off"},
+        {BYTES("VALKEY080\xfe\0\xfb\2\0\0\1a\1b\xff"
+               "1234567"),
+         AOF_CONTENT_RDB, "cut off"},
+        {BYTES(RDB SET "*3\r\n$3\r\ns"), AOF_CONTENT_RDB, "cut off"},
+        {BYTES("REDISxxxx\xff"
+               "12345678"),
+         AOF_CONTENT_RDB, "malformed"},
+        {BYTES("RED"), AOF_CONTENT_RDB, "too few for an RDB"},
+        {BYTES("VALKEY"), AOF_CONTENT_RDB, "too few for an RDB"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture fixture;
+        struct aof_pin got = {0};
+        struct err err;
+
+        fixture_init(&fixture);
+        put(&fixture, MANIFEST, BYTES(TWO));
+        put(&fixture, "base", rows[i].bytes, rows[i].len);
+        put(&fixture, "incr", BYTES(SET));
+        if (rows[i].says != NULL) {
+            check_fails(&fixture, ERR_CORRUPT, rows[i].says);
+            check_fails(&fixture, ERR_CORRUPT, "HINT: run BGREWRITEAOF while it still runs");
+        } else {
+            ck_assert_msg(pin(&fixture, &got, &err) == 0, "row %zu: %s", i, err.msg);
+            ck_assert_msg(got.files[0].content == rows[i].content, "row %zu", i);
+            ck_assert_uint_eq(got.files[0].length, rows[i].len);
+            ck_assert_int_eq(got.files[1].content, AOF_CONTENT_COMMANDS);
+            aof_pin_release(&got);
+        }
+        fixture_release(&fixture);
+    }
+}
+END_TEST
+
 START_TEST(a_set_that_no_server_loads_is_corrupt)
 {
     static const struct {
@@ -393,6 +451,7 @@ int main(void)
     tcase_add_test(laid_out, a_set_is_pinned_without_its_history);
     tcase_add_test(laid_out, the_last_file_is_cut_to_whole_commands);
     tcase_add_test(laid_out, a_base_of_commands_is_scanned_too);
+    tcase_add_test(laid_out, a_base_is_what_its_bytes_say);
     tcase_add_test(laid_out, a_set_that_no_server_loads_is_corrupt);
     tcase_add_test(laid_out, a_missing_file_is_waited_for_and_then_corrupt);
     tcase_add_test(laid_out, manifests_that_cannot_be_used_are_told_apart);
