@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "stream/untar.h"
 
 #define MANIFEST_NAME "backup.json"
 #define INSTANCES_SHOWN 10
+#define TAIL_MAX 0xffffffU
 
 static const char id_form[] = "00000000T000000Z-xxxxxx"; /* 0: digit, x: hex digit */
 
@@ -37,6 +41,53 @@ void catalog_make_id(int64_t time_ms, uint32_t tail, char out[CATALOG_ID_SIZE])
     (void)snprintf(out + at, CATALOG_ID_SIZE - at, "-%06x", tail & 0xffffffU);
 }
 
+static uint32_t tail_of(const char *id)
+{
+    uint8_t bytes[3] = {0};
+    struct err ignored;
+
+    (void)hex_decode(strrchr(id, '-') + 1, bytes, sizeof(bytes), &ignored); /* catalog_is_id */
+    return (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
+}
+
+/* The last one of the second that id begins with; NULL. */
+static const char *last_of_second(const struct catalog *catalog, const char *id)
+{
+    for (size_t i = catalog->count; i > 0; i--)
+        if (strncmp(catalog->ids[i - 1], id, strlen("00000000T000000Z")) == 0)
+            return catalog->ids[i - 1];
+    return NULL;
+}
+
+int catalog_new_id(struct store *store, const char *instance, const struct clock *clock,
+                   struct catalog_new *out, struct err *err)
+{
+    auto_catalog struct catalog catalog = {0};
+    struct catalog_new new = {.id = ""};
+    const char *before = NULL;
+    uint32_t tail = 0;
+
+    if (catalog_list(store, instance, &catalog, err) != 0)
+        return -1;
+    fs_random(&tail, sizeof(tail));
+    for (;;) {
+        new.time_ms = clock_wall_ms(clock);
+        catalog_make_id(new.time_ms, tail, new.id);
+        before = last_of_second(&catalog, new.id);
+        if (before == NULL || tail_of(before) < TAIL_MAX)
+            break;
+        clock_sleep_ms(clock, 1000 - new.time_ms % 1000);
+    }
+    if (before != NULL) {
+        uint32_t least = tail_of(before) + 1;
+        catalog_make_id(new.time_ms, least + tail % (TAIL_MAX - least + 1), new.id);
+    }
+    if (catalog.count > 0 && strcmp(catalog.ids[catalog.count - 1], new.id) > 0)
+        memcpy(new.later, catalog.ids[catalog.count - 1], CATALOG_ID_SIZE);
+    *out = new;
+    return 0;
+}
+
 bool catalog_is_id(const char *text)
 {
     if (strlen(text) != sizeof(id_form) - 1)
@@ -55,9 +106,7 @@ bool catalog_is_id(const char *text)
 
 int catalog_check_instance(const char *instance, struct err *err)
 {
-    bool is_dots = strcmp(instance, ".") == 0 || strcmp(instance, "..") == 0;
-
-    if (*instance == '\0' || is_dots || strchr(instance, '/') != NULL || strlen(instance) > 200 ||
+    if (!untar_name_is_safe(instance) || strchr(instance, '/') != NULL || strlen(instance) > 200 ||
         !manifest_can_hold(instance))
         return err_set(err, ERR_CONFIG,
                        "instance '%.64s' cannot name a folder of the repository. HINT: give a "

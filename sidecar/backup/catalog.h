@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "backup/manifest.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "store/store.h"
 
@@ -33,6 +34,18 @@ int catalog_instances(struct store *store, char **out, struct err *err);
  * also when it calls itself by another id or instance. */
 int catalog_read(struct store *store, const char *instance, const char *id, struct manifest *out,
                  struct err *err);
+
+/* The id of a backup that is asked for now: it sorts behind all others of the same second, for
+ * which it may wait for the next one. */
+struct catalog_new {
+    char id[CATALOG_ID_SIZE];
+    int64_t time_ms;             /* when it was asked for */
+    char later[CATALOG_ID_SIZE]; /* the newest that is listed, if the clock went back behind it; ""
+                                  */
+};
+
+int catalog_new_id(struct store *store, const char *instance, const struct clock *clock,
+                   struct catalog_new *out, struct err *err);
 
 /* "<instance>/backups/<id>/<name>"; heap, the caller frees. */
 char *catalog_key(const char *instance, const char *id, const char *name);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "support/backup_maker.h"
+#include "support/fake_clock.h"
 #include "support/fake_store.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -237,6 +238,67 @@ START_TEST(an_id_is_a_time_and_a_tail)
 }
 END_TEST
 
+START_TEST(a_new_id_sorts_behind_all_of_its_second)
+{
+    struct fake_clock clock;
+    struct catalog_new new;
+    struct err err = {0};
+    char last[CATALOG_ID_SIZE] = "20261120T120000Z-000000";
+
+    make("me", "20261120T115959Z-ffffff", NULL);
+    make("other", "20261120T120000Z-ffffff", NULL);
+    for (int i = 0; i < 20; i++) {
+        fake_clock_init(&clock, INT64_C(1795176000250));
+        ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+        ck_assert(catalog_is_id(new.id));
+        ck_assert_int_gt(strcmp(new.id, last), 0);
+        ck_assert_str_eq(new.later, "");
+        memcpy(last, new.id, sizeof(last));
+        make("me", last, NULL);
+        if (clock.sleeps > 0)
+            break; /* there was no room in this second any more */
+        ck_assert_int_eq(new.time_ms, INT64_C(1795176000250));
+    }
+}
+END_TEST
+
+START_TEST(a_second_without_room_is_waited_for)
+{
+    struct fake_clock clock;
+    struct catalog_new new;
+    struct err err = {0};
+
+    make("me", "20261120T120000Z-ffffff", NULL);
+    fake_clock_init(&clock, INT64_C(1795176000250));
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_int_eq(clock.slept_ms, 750);
+    ck_assert_int_eq(new.time_ms, INT64_C(1795176001000));
+    ck_assert_int_eq(strncmp(new.id, "20261120T120001Z-", 17), 0);
+
+    make("me", "20261120T120001Z-fffffe", NULL); /* room for one */
+    fake_clock_init(&clock, INT64_C(1795176001000));
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.id, "20261120T120001Z-ffffff");
+    ck_assert_uint_eq(clock.sleeps, 0);
+}
+END_TEST
+
+START_TEST(a_clock_that_went_back_is_seen)
+{
+    struct fake_clock clock;
+    struct catalog_new new;
+    struct err err = {0};
+
+    make("me", NEW, NULL);
+    fake_clock_init(&clock, INT64_C(1795175999000));
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.later, NEW);
+    fake_store_arm(&fake, 1, FAKE_FAILS);
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_STORE);
+}
+END_TEST
+
 START_TEST(an_instance_is_one_segment_of_a_key)
 {
     static const struct {
@@ -281,6 +343,9 @@ int main(void)
     tcase_add_test(tcase, instances_are_named_up_to_ten);
     tcase_add_test(tcase, ids_have_one_form);
     tcase_add_test(tcase, an_id_is_a_time_and_a_tail);
+    tcase_add_test(tcase, a_new_id_sorts_behind_all_of_its_second);
+    tcase_add_test(tcase, a_second_without_room_is_waited_for);
+    tcase_add_test(tcase, a_clock_that_went_back_is_seen);
     tcase_add_test(tcase, an_instance_is_one_segment_of_a_key);
 
     srunner_run_all(runner, CK_ENV);
