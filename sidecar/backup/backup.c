@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backup/catalog.h"
 #include "base/cancel.h"
@@ -26,6 +27,17 @@ static void tell(const struct backup_options *options, const char *text)
         options->on_event(options->context, text);
 }
 
+static void warn(const struct backup_options *options, const char *text)
+{
+    if (options->on_warning != NULL)
+        options->on_warning(options->context, text);
+}
+
+static void on_snapshot_event(void *context, const char *text)
+{
+    tell(context, text);
+}
+
 static void on_save(void *context, int percent)
 {
     const struct backup_options *options = context;
@@ -36,7 +48,7 @@ static void on_save(void *context, int percent)
 
 static char *copy_or_null(const char *text)
 {
-    return text != NULL && *text != '\0' ? xstrdup(text) : NULL;
+    return text != NULL && *text != '\0' && manifest_can_hold(text) ? xstrdup(text) : NULL;
 }
 
 static void describe_server(const struct redis_server_info *info, struct manifest *manifest)
@@ -45,7 +57,7 @@ static void describe_server(const struct redis_server_info *info, struct manifes
 
     /* the version guards restores; INFO without one leaves the RDB version to do it */
     (void)redis_info_version(info, &manifest->server, &ignored);
-    manifest->server_version = xstrdup(info->version);
+    manifest->server_version = xstrdup(manifest_can_hold(info->version) ? info->version : "");
     manifest->role = copy_or_null(info->role);
     manifest->run_id = copy_or_null(info->run_id);
     manifest->replid = copy_or_null(info->replid);
@@ -67,44 +79,33 @@ static void describe_keys(const struct redis_saved *saved, struct manifest *mani
                                                 .expires = info->keyspace[i].expires};
 }
 
-/* The format of the data: the dump's, else that of the AOF's base. */
+/* The format of the data: the dump's, else that of the AOF's base. One in RESP
+ * (aof-use-rdb-preamble no) has no RDB version. */
 static void describe_rdb(const struct snapshot *snapshot, struct manifest *manifest)
 {
     const struct redis_saved *saved = &snapshot->saved;
-    struct rdb_ends base;
-    struct err ignored;
+    const struct aof_pin_file *base = snapshot->aof.count > 0 ? &snapshot->aof.files[0] : NULL;
+    const struct rdb_head *head = NULL;
 
-    manifest->rdb_magic = RDB_MAGIC_OPAQUE;
-    manifest->rdb_version = -1;
-    if (saved->fd >= 0) {
-        manifest->rdb_magic = saved->rdb.head.magic;
-        manifest->rdb_version = saved->rdb.head.version;
-        return;
-    }
-    /* a base in RESP (aof-use-rdb-preamble no) has no RDB version */
-    if (snapshot->aof.count > 0 && snapshot->aof.files[0].type == AOF_BASE &&
-        rdb_probe_fd(snapshot->aof.files[0].fd, snapshot->aof.files[0].name, &base, &ignored) ==
-            0 &&
-        base.head.magic != RDB_MAGIC_OPAQUE) {
-        manifest->rdb_magic = base.head.magic;
-        manifest->rdb_version = base.head.version;
-    }
+    if (saved->fd >= 0)
+        head = &saved->rdb.head;
+    else if (base != NULL &&
+             (base->content == AOF_CONTENT_RDB || base->content == AOF_CONTENT_RDB_AND_COMMANDS))
+        head = &base->rdb.head;
+    manifest->rdb_magic = head != NULL ? head->magic : RDB_MAGIC_OPAQUE;
+    manifest->rdb_version = head != NULL ? head->version : -1;
 }
 
 static void describe(const struct snapshot *snapshot, const struct server_files *names,
-                     const struct backup_options *options, int64_t asked_ms,
+                     const struct backup_options *options, const struct catalog_new *new,
                      struct manifest *manifest)
 {
     const struct redis_saved *saved = &snapshot->saved;
-    char id[CATALOG_ID_SIZE];
-    uint32_t tail = 0;
 
-    fs_random(&tail, sizeof(tail));
-    catalog_make_id(asked_ms, tail, id);
-    manifest->id = xstrdup(id);
+    manifest->id = xstrdup(new->id);
     manifest->instance = xstrdup(options->instance);
-    manifest->asked_ms = asked_ms;
-    manifest->forked_ms = saved->fd >= 0 ? saved->forked_ms : asked_ms;
+    manifest->asked_ms = new->time_ms;
+    manifest->forked_ms = saved->fd >= 0 ? saved->forked_ms : new->time_ms;
     manifest->save_ms = saved->fd >= 0 ? saved->done_ms - saved->asked_ms : -1;
     describe_server(saved->fd >= 0 && saved->is_exact ? &saved->at_fork : &snapshot->info,
                     manifest);
@@ -153,26 +154,23 @@ static int judge_rdb(const struct rdb_ends *rdb, const struct manifest_file *fil
     return 0;
 }
 
+/* What append-only files hold beside an RDB was looked through when they were pinned. */
 static int judge(const struct snapshot *snapshot, struct manifest *manifest, struct err *err)
 {
     for (size_t i = 0; i < manifest->file_count; i++) {
         const struct manifest_file *file = &manifest->files[i];
-        struct rdb_ends rdb;
-        bool is_rdb = false;
+        const struct rdb_ends *rdb = NULL;
 
-        if (file->kind == MANIFEST_RDB) {
-            rdb = snapshot->saved.rdb;
-            is_rdb = true;
-        } else if (file->kind == MANIFEST_AOF_BASE) {
-            const struct aof_pin_file *base = &snapshot->aof.files[0];
-            struct err ignored;
-            /* a base in RESP is no RDB; aof_pin_open has scanned it */
-            is_rdb = rdb_probe_fd(base->fd, base->name, &rdb, &ignored) == 0 &&
-                     rdb.head.magic != RDB_MAGIC_OPAQUE;
-        }
-        if (is_rdb && judge_rdb(&rdb, file, manifest, err) != 0)
+        if (file->kind == MANIFEST_RDB)
+            rdb = &snapshot->saved.rdb;
+        else if (file->kind == MANIFEST_AOF_BASE &&
+                 snapshot->aof.files[0].content == AOF_CONTENT_RDB)
+            rdb = &snapshot->aof.files[0].rdb;
+        if (rdb != NULL && judge_rdb(rdb, file, manifest, err) != 0)
             return -1;
     }
+    if (manifest->unproven_why == NULL && snapshot->aof_doubt != NULL)
+        manifest->unproven_why = xstrdup(snapshot->aof_doubt);
     manifest->proven = manifest->unproven_why == NULL;
     return 0;
 }
@@ -219,23 +217,113 @@ static int store_data(struct store *store, const struct snapshot *snapshot,
     return 0;
 }
 
+/* INVARIANT (what is stored can be read back): by the very reader that a restore will have. */
+static int check_readable(const char *text, struct err *err)
+{
+    auto_manifest struct manifest again = {0};
+    size_t len = strlen(text);
+
+    if (len > MANIFEST_BYTES_MAX)
+        return err_set(err, ERR_FAILED, "its manifest has %zu bytes, and a reader takes %zu", len,
+                       MANIFEST_BYTES_MAX);
+    if (manifest_parse(text, len, "of this backup", &again, err) == 0)
+        return 0;
+    err->kind = ERR_FAILED; /* it is this redkeep that has failed */
+    return err_wrap(err, "no redkeep could restore it");
+}
+
+/* Was it stored, though the answer was lost? */
+static bool is_there(struct store *store, const char *key, const char *text)
+{
+    auto_buf struct buf stored = {0};
+    struct err ignored; /* not known is no */
+
+    buf_init(&stored, MANIFEST_BYTES_MAX);
+    return store_get_small(store, key, &stored, &ignored) == 0 && stored.len == strlen(text) &&
+           memcmp(stored.data, text, stored.len) == 0;
+}
+
 static int store_manifest(struct store *store, const struct clock *clock, struct manifest *manifest,
                           struct err *err)
 {
     auto_free char *key = catalog_key(manifest->instance, manifest->id, "backup.json");
     auto_free char *data_key = catalog_key(manifest->instance, manifest->id, OBJECT_NAME);
+    struct err failed = {0};
+    struct err ignored;
 
     manifest->stored_ms = clock_wall_ms(clock);
     auto_free char *text = manifest_format(manifest);
-    if (store_put_small(store, key, text, strlen(text), err) == 0)
+    if (check_readable(text, err) != 0) {
+        (void)store_remove(store, data_key, &ignored); /* what stays is an orphan */
+        return err_wrap(err, "backup %s", manifest->id);
+    }
+    if (store_put_small(store, key, text, strlen(text), &failed) == 0 || is_there(store, key, text))
         return 0;
-
-    struct err ignored;
-    /* The answer may have been lost behind a manifest that was stored: it goes first, so that none
-     * is left without its data. Failing here leaves an orphan, or a whole backup; both are fine. */
-    if (store_remove(store, key, &ignored) == 0)
-        (void)store_remove(store, data_key, &ignored);
+    /* A request that nobody answered may still arrive, behind this removal too. So the data stays:
+     * then it is a whole backup, and an orphan otherwise. */
+    (void)store_remove(store, key, &ignored);
+    *err = failed;
     return err_wrap(err, "store the manifest of backup %s", manifest->id);
+}
+
+/* The server's `dir`, by its own words, is here too, holds its files, and is not our data-dir. */
+static void warn_of_other_dir(const struct backup_options *options,
+                              const struct server_files *names, int data_dir_fd)
+{
+    auto_close int other_fd = -1;
+    struct err ignored; /* that path means something in the server's container only */
+    struct stat ours;
+    struct stat other;
+
+    if (names->dir == NULL || names->dir[0] != '/' ||
+        fs_open_dir(AT_FDCWD, names->dir, &other_fd, &ignored) != 0 ||
+        fstat(data_dir_fd, &ours) != 0 || fstat(other_fd, &other) != 0 ||
+        (ours.st_dev == other.st_dev && ours.st_ino == other.st_ino) ||
+        (faccessat(other_fd, names->dbfilename, F_OK, 0) != 0 &&
+         faccessat(other_fd, names->appenddirname, F_OK, 0) != 0))
+        return;
+    auto_free char *text = xasprintf(
+        "the server says that its directory is %s, which is here too and holds its files, "
+        "but is not data-dir, %s: are redis-url and data-dir those of one server?",
+        names->dir, options->data_dir);
+    warn(options, text);
+}
+
+/* What the user might have expected to be in the backup, or to be otherwise. */
+static void tell_about(const struct backup_options *options, const struct snapshot *snapshot,
+                       const struct server_files *names)
+{
+    if (options->include_aof && snapshot->aof.count == 0)
+        tell(options, "the server runs with appendonly no: there are no append-only files to "
+                      "include");
+    if (options->include_acl && names->acl_elsewhere != NULL) {
+        auto_free char *text = xasprintf("the server's ACL file, %s, is outside its directory and "
+                                         "not included",
+                                         names->acl_elsewhere);
+        tell(options, text);
+    }
+    if (snapshot->saved.is_strange) {
+        auto_free char *text =
+            xasprintf("%s/%s does not hold as many keys as the server had when it "
+                      "forked for it: are redis-url and data-dir those of one "
+                      "server?",
+                      options->data_dir, names->dbfilename);
+        warn(options, text);
+    }
+}
+
+static int choose_id(struct store *store, const struct backup_options *options,
+                     struct catalog_new *out, struct err *err)
+{
+    if (catalog_new_id(store, options->instance, options->clock, out, err) != 0)
+        return -1;
+    if (out->later[0] != '\0') {
+        auto_free char *text = xasprintf("the backup %s is later than the clock of this host says: "
+                                         "%s will not be the latest. Is the clock right?",
+                                         out->later, out->id);
+        warn(options, text);
+    }
+    return 0;
 }
 
 static int take_and_store(struct redis *redis, struct store *store,
@@ -244,7 +332,7 @@ static int take_and_store(struct redis *redis, struct store *store,
 {
     auto_server_files struct server_files names = {0};
     auto_snapshot struct snapshot snapshot = SNAPSHOT_INIT;
-    int64_t asked_ms = clock_wall_ms(options->clock);
+    struct catalog_new new;
     struct snapshot_options snapshot_options = {
         .data_dir_fd = data_dir_fd,
         .data_dir = options->data_dir,
@@ -255,17 +343,17 @@ static int take_and_store(struct redis *redis, struct store *store,
         .save_timeout_ms = options->save_timeout_ms,
         .clock = options->clock,
         .on_save = on_save,
+        .on_event = on_snapshot_event,
         .context = (void *)(uintptr_t)options,
     };
 
-    if (server_files_find(redis, &options->names, &names, err) != 0 ||
+    if (choose_id(store, options, &new, err) != 0 ||
+        server_files_find(redis, &options->names, &names, err) != 0 ||
         snapshot_take(redis, &names, &snapshot_options, &snapshot, err) != 0)
         return -1;
-    if (options->include_aof && snapshot.aof.count == 0)
-        tell(options, "the server runs with appendonly no: there are no append-only files to "
-                      "include");
-
-    describe(&snapshot, &names, options, asked_ms, manifest);
+    warn_of_other_dir(options, &names, data_dir_fd);
+    tell_about(options, &snapshot, &names);
+    describe(&snapshot, &names, options, &new, manifest);
     if (store_data(store, &snapshot, options, manifest, err) != 0)
         return -1;
     return store_manifest(store, options->clock, manifest, err);
@@ -286,6 +374,11 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
     if (fs_lock(data_dir_fd, options->data_dir, err) != 0 ||
         take_and_store(redis, store, options, data_dir_fd, &manifest, err) != 0)
         return -1;
+    if (!manifest.proven) {
+        auto_free char *text =
+            xasprintf("backup %s is not proven: %s", manifest.id, manifest.unproven_why);
+        warn(options, text);
+    }
     *out = manifest;
     manifest = (struct manifest){0};
     return 0;

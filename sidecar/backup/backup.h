@@ -28,13 +28,15 @@ struct backup_options {
     const struct clock *clock;
     /* Told what is going on, in words for a log; may be NULL. */
     void (*on_event)(void *context, const char *text);
+    /* The same for what somebody should look at; may be NULL. */
+    void (*on_warning)(void *context, const char *text);
     void *context;
 };
 
 /* Takes the lock of the data directory (ERR_BUSY), a proven snapshot, and stores it. *out is the
  * manifest as stored; the caller releases it. On failure nothing counts as a backup, and what was
- * uploaded is removed as far as the store lets us; a crash leaves at worst an orphan without a
- * manifest (INVARIANT 1). */
+ * uploaded is removed as far as that is safe: data whose manifest may still be on its way stays,
+ * and a crash leaves at worst such an orphan too (INVARIANT 1). */
 int backup(struct redis *redis, struct store *store, const struct backup_options *options,
            struct manifest *out, struct err *err);
 

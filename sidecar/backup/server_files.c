@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stream/untar.h"
 
 void server_files_release(struct server_files *files)
 {
@@ -15,6 +16,7 @@ void server_files_release(struct server_files *files)
     free(files->appendfilename);
     free(files->appenddirname);
     free(files->aclfile);
+    free(files->acl_elsewhere);
     free(files->cluster_config);
     free(files->appendonly);
     *files = (struct server_files){0};
@@ -38,8 +40,7 @@ static int find(struct redis *redis, const char *set, const char *name, const ch
         return -1;
     if (*out == NULL)
         *out = xstrdup(fallback);
-    if (**out == '\0' || strchr(*out, '/') != NULL || strcmp(*out, ".") == 0 ||
-        strcmp(*out, "..") == 0)
+    if (!untar_name_is_safe(*out) || strchr(*out, '/') != NULL)
         return err_set(err, ERR_CONFIG, "%s '%.200s' is not a plain file name", name, *out);
     return 0;
 }
@@ -69,7 +70,9 @@ static int find_acl(struct redis *redis, const char *set, struct server_files *f
         name = path + dir_len + 1;
     if (strncmp(name, "./", 2) == 0)
         name += 2;
-    if (*name != '\0' && strchr(name, '/') == NULL)
+    if (strchr(name, '/') != NULL)
+        files->acl_elsewhere = TAKE_PTR(path);
+    else if (*name != '\0')
         files->aclfile = xstrdup(name);
     return 0;
 }

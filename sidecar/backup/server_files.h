@@ -16,7 +16,8 @@ struct server_files {
     char *dbfilename; /* the rest are names inside it */
     char *appendfilename;
     char *appenddirname;
-    char *aclfile;        /* NULL: outside the data directory, not ours to copy */
+    char *aclfile;        /* NULL: none, or outside the data directory, not ours to copy */
+    char *acl_elsewhere;  /* the server's path of the one outside; NULL */
     char *cluster_config; /* "nodes.conf" */
     char *appendonly;     /* "yes", "no"; NULL when the server did not say */
 };

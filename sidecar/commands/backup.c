@@ -45,6 +45,7 @@ static int run(const struct command_context *context, struct err *err)
         .level = (int)settings->compression_level,
         .clock = context->clock,
         .on_event = command_on_event,
+        .on_warning = command_on_warning,
     };
 
     /* the store first: a save that could not be stored would cost the server a fork for nothing */

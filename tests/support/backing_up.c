@@ -17,6 +17,14 @@ static void on_event(void *context, const char *text)
     (void)buf_printf(&run->events, &ignored, "%s\n", text);
 }
 
+static void on_warning(void *context, const char *text)
+{
+    struct backing_up *run = context;
+    struct err ignored;
+
+    (void)buf_printf(&run->warnings, &ignored, "%s\n", text);
+}
+
 void backing_up_begin(struct backing_up *run, const char *const *args)
 {
     const struct redis_server_options server_options = {.args = args};
@@ -33,12 +41,14 @@ void backing_up_begin(struct backing_up *run, const char *const *args)
         .level = 1,
         .clock = clock_system(),
         .on_event = on_event,
+        .on_warning = on_warning,
         .context = run,
     };
     const struct redis_options options = {.url = run->server.url};
     ck_assert_msg(redis_connect(&options, &run->redis, &run->err) == 0, "%s", run->err.msg);
     fake_store_init(&run->fake, PART_BYTES);
     buf_init(&run->events, (size_t)1 << 20);
+    buf_init(&run->warnings, (size_t)1 << 20);
 }
 
 void backing_up_end(struct backing_up *run)
@@ -48,6 +58,7 @@ void backing_up_end(struct backing_up *run)
     redis_server_stop(&run->server);
     fake_store_release(&run->fake);
     buf_release(&run->events);
+    buf_release(&run->warnings);
 }
 
 void backing_up_fill(struct backing_up *run)
@@ -64,6 +75,7 @@ int backing_up_run(struct backing_up *run)
 {
     manifest_release(&run->manifest);
     buf_clear(&run->events);
+    buf_clear(&run->warnings);
     run->err = (struct err){0};
     int rc = backup(run->redis, &run->fake.store, &run->options, &run->manifest, &run->err);
     ck_assert_uint_eq(run->fake.open_uploads, 0);

@@ -20,6 +20,7 @@ struct backing_up {
     struct manifest manifest; /* of the last run that succeeded */
     struct err err;
     struct buf events; /* a line each */
+    struct buf warnings;
 };
 
 /* args as those of redis_server_options. Includes the dump and the ACL file. */

@@ -217,6 +217,7 @@ static int fake_put(struct store *store, const char *key, uint64_t max_bytes,
     to->max_bytes = max_bytes;
     to->parts = parts;
     buf_init(&to->bytes, BYTES_MAX);
+    *parts = (struct object_parts){.part_bytes = fake->part_bytes};
     fake->open_uploads++;
     *out = &to->base;
     return 0;

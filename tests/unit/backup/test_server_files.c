@@ -124,20 +124,21 @@ START_TEST(an_acl_file_is_ours_when_it_lies_in_the_directory)
         const char *dir;
         const char *said;
         const char *wanted;
+        bool is_elsewhere;
     } files[] = {
-        {"/data", "/data/users.acl", "users.acl"},
-        {"/data/", "/data/users.acl", "users.acl"},
-        {"/", "/users.acl", "users.acl"},
-        {"/data", "users.acl", "users.acl"},
-        {"/data", "./users.acl", "users.acl"},
-        {"/data", "/etc/redis/users.acl", NULL},
-        {"/data", "/data2/users.acl", NULL},
-        {"/data", "/data/conf/users.acl", NULL},
-        {"/data", "conf/users.acl", NULL},
-        {"/data", "/data/", NULL},
-        {"/data", "", NULL},
-        {NULL, "/data/users.acl", NULL},
-        {NULL, "users.acl", "users.acl"},
+        {"/data", "/data/users.acl", "users.acl", false},
+        {"/data/", "/data/users.acl", "users.acl", false},
+        {"/", "/users.acl", "users.acl", false},
+        {"/data", "users.acl", "users.acl", false},
+        {"/data", "./users.acl", "users.acl", false},
+        {"/data", "/etc/redis/users.acl", NULL, true},
+        {"/data", "/data2/users.acl", NULL, true},
+        {"/data", "/data/conf/users.acl", NULL, true},
+        {"/data", "conf/users.acl", NULL, true},
+        {"/data", "/data/", NULL, false},
+        {"/data", "", NULL, false},
+        {NULL, "/data/users.acl", NULL, true},
+        {NULL, "users.acl", "users.acl", false},
     };
     const struct server_names none = {0};
 
@@ -150,6 +151,7 @@ START_TEST(an_acl_file_is_ours_when_it_lies_in_the_directory)
         said.aclfile = files[i].said;
         ck_assert_int_eq(find(&said, &none, &got, &err), 0);
         same(got.aclfile, files[i].wanted);
+        same(got.acl_elsewhere, files[i].is_elsewhere ? files[i].said : NULL);
     }
 }
 END_TEST
@@ -171,7 +173,7 @@ END_TEST
 
 START_TEST(a_name_that_leads_elsewhere_is_refused)
 {
-    static const char *const bad[] = {"", ".", "..", "a/b", "/dump.rdb", "../dump.rdb"};
+    static const char *const bad[] = {"", ".", "..", "a/b", "/dump.rdb", "../dump.rdb", "a\nb"};
 
     for (size_t i = 0; i < COUNT(bad); i++) {
         const struct server_names sets[] = {
