@@ -387,12 +387,11 @@ steps_back() {
     local -x REDKEEP_SERVER_VERSION=7.0.15 # else each restore asks the server program
 
     lose_volume
-    restore
+    restore || return 1
     json '.backup == $older and (.skipped | length) == 1 and .skipped[0].id == $newer
-        and (.skipped[0].why | length) > 10' --arg older "$older" --arg newer "$newer"
+        and (.skipped[0].why | length) > 10' --arg older "$older" --arg newer "$newer" || return 1
     lose_volume
-    unmoved refused 6 corrupt restore --backup "$newer"
-    says "$newer"
+    unmoved refused 6 corrupt restore --backup "$newer" && says "$newer" || return 1
     unmoved refused 6 corrupt verify "$newer"
 }
 
@@ -575,7 +574,7 @@ forged_tar() {
 @test "a forged manifest names nothing outside its place" {
     for filter in '.files[0].name = "../evil"' '.files[0].name = "/etc/evil"' \
         '.files += [.files[0]]' '.files[0].size += 1' '.files[0].crc64 = "0000000000000001"' \
-        '.files[0].kind = "shell"' '.object.key = "../../x/data.tar.zst"' '.object.part_size = 0' \
+        '.object.key = "../../x/data.tar.zst"' '.object.part_size = 0' \
         '.object.size = 9223372036854775807' '.object.part_sha256 = []' '.files = []' \
         '.settings.dbfilename = "../x"' '.settings.appenddirname = "."' \
         '.id = "20200101T000000Z-abcdef"' '.instance = "db-1"' 'del(.server)' '.format = "1"' \
@@ -607,6 +606,12 @@ forged_tar() {
     forge '.format = 99'
     unmoved refused 9 too-new restore
     says "$newer" format 99 HINT
+    spoiled_repository
+    forge '.files[0].kind = "shell"'
+    unmoved refused 9 too-new restore
+    says "$newer" shell HINT
+    spoiled_repository
+    forge '.format = 99'
     does 0 list --json
     json '.unreadable | length == 1'
     spoiled_repository

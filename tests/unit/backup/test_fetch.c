@@ -192,7 +192,8 @@ static void wrong_name(struct manifest *to)
 static void one_more(struct manifest *to)
 {
     to->files = xreallocarray(to->files, to->file_count + 1, sizeof(*to->files));
-    to->files[to->file_count++] = (struct manifest_file){.name = xstrdup("missing"), .kind = MANIFEST_AOF_INCR};
+    to->files[to->file_count++] =
+        (struct manifest_file){.name = xstrdup("missing"), .kind = MANIFEST_AOF_INCR};
 }
 
 static void one_part_more(struct manifest *to)
