@@ -259,7 +259,11 @@ int fs_list_dir(int dir_fd, const char *path, struct fs_list *out, struct err *e
         return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED,
                        "cannot open directory %s", path);
     (void)take_fd(&fd); /* closedir closes it */
-    while (errno = 0, (entry = readdir(entries))) {
+    for (;;) {
+        errno = 0;
+        entry = readdir(entries);
+        if (entry == NULL)
+            break;
         if (is_dots(entry->d_name))
             continue;
         if (list.count == LIST_MAX)

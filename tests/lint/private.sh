@@ -8,7 +8,7 @@ bad=0
 if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
     mapfile -d '' files < <(git ls-files -z)
 else
-    mapfile -d '' files < <(find . -path ./build -prune -o -type f -print0)
+    mapfile -d '' files < <(find . \( -path ./build -o -path ./.git \) -prune -o -type f -print0)
 fi
 
 # refuse PATTERN WHY [ALLOWED]
