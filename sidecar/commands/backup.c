@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/parse.h"
 #include "commands/objects.h"
 
@@ -29,6 +30,7 @@ static int run(const struct command_context *context, struct err *err)
 {
     const struct settings *settings = context->settings;
     unsigned include = settings->backup_include;
+    auto_free char *below = xasprintf("%s/backups", settings->instance);
     auto_store struct store *store = NULL;
     auto_redis struct redis *redis = NULL;
     auto_manifest struct manifest manifest = {0};
@@ -49,7 +51,7 @@ static int run(const struct command_context *context, struct err *err)
     };
 
     /* the store first: a save that could not be stored would cost the server a fork for nothing */
-    if (command_open_store(context, &store, err) != 0 ||
+    if (command_open_store(context, below, &store, err) != 0 ||
         command_connect(context, 0, &redis, err) != 0 ||
         backup(redis, store, &options, &manifest, err) != 0)
         return -1;

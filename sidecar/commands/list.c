@@ -101,7 +101,7 @@ static int run(const struct command_context *context, struct err *err)
     auto_json struct json *answer = json_object();
 
     if (catalog_check_instance(instance, err) != 0 ||
-        command_open_store(context, &store, err) != 0 ||
+        command_open_store(context, NULL, &store, err) != 0 ||
         catalog_list(store, instance, &catalog, err) != 0)
         return -1;
     json_set_string(answer, "instance", instance);

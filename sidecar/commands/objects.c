@@ -5,7 +5,8 @@
 
 #include "base/log.h"
 
-int command_open_store(const struct command_context *context, struct store **out, struct err *err)
+int command_open_store(const struct command_context *context, const char *writes_below,
+                       struct store **out, struct err *err)
 {
     const struct settings *settings = context->settings;
     struct store_options options = {
@@ -13,6 +14,7 @@ int command_open_store(const struct command_context *context, struct store **out
         .upload_parallel = settings->upload_parallel,
         .part_bytes = settings->part_bytes,
         .bandwidth_limit = settings->bandwidth_limit,
+        .writes_below = writes_below,
         .clock = context->clock,
     };
 

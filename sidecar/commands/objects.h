@@ -9,8 +9,10 @@
 #include "redis/redis_conn.h"
 #include "store/store.h"
 
-/* Opens the repository; ERR_STORE when it is not there. The caller frees. */
-int command_open_store(const struct command_context *context, struct store **out, struct err *err);
+/* Opens the repository; ERR_STORE when it is not there, or nothing can be written below the key
+ * prefix writes_below (NULL: only to be read). The caller frees. */
+int command_open_store(const struct command_context *context, const char *writes_below,
+                       struct store **out, struct err *err);
 /* Connects to the server; timeout_ms 0: the connection's own default. The caller frees. */
 int command_connect(const struct command_context *context, int timeout_ms, struct redis **out,
                     struct err *err);

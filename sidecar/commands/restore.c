@@ -24,7 +24,7 @@ static int open_store(void *context, struct store **out, struct err *err)
 {
     const struct restoring *restoring = context;
 
-    return command_open_store(restoring->context, out, err);
+    return command_open_store(restoring->context, NULL, out, err);
 }
 
 static int check_server(void *context, struct err *err)

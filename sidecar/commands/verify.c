@@ -135,7 +135,7 @@ static int run(const struct command_context *context, struct err *err)
     json_set(answer, "results", verifying.results);
     if (check_words(context, err) != 0 ||
         catalog_check_instance(context->settings->instance, err) != 0 ||
-        command_open_store(context, &store, err) != 0 ||
+        command_open_store(context, NULL, &store, err) != 0 ||
         catalog_list(store, context->settings->instance, &catalog, err) != 0)
         return -1;
     verifying.store = store;

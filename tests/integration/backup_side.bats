@@ -148,3 +148,15 @@ many() {
     [[ $output != *$'\e'* && $stderr != *$'\e'* ]]
     warned "cannot be read"
 }
+
+@test "a repository that cannot be written to costs the server no save" {
+    server_start --appendonly no
+    cli SET key value >/dev/null
+    tmpfs "$dir/frozen" size=1m
+    mkdir "$dir/frozen/repository"
+    mount -o remount,ro "$dir/frozen"
+    refused 5 store backup --repository "file://$dir/frozen/repository"
+    says 'Read-only file system'
+    [[ $(info rdb_saves) == 0 ]]
+    does 0 list --repository "file://$dir/frozen/repository"
+}
