@@ -420,7 +420,6 @@ START_TEST(members_are_walked_in_order)
 }
 END_TEST
 
-
 START_TEST(fractions_are_printed_as_people_write_them)
 {
     auto_json struct json *object = json_object();
