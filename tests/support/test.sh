@@ -36,11 +36,10 @@ has() {
 known=0
 if has "tests/unit/*/test_$module.c"; then
     stage "unit tests" unit
-    stage "unit tests under ASan and UBSan" SAN=1 unit
     known=1
 fi
 if has "tests/fuzz/fuzz_$module.c"; then
-    stage "fuzz corpus under ASan and UBSan" SAN=1 fuzz-corpus
+    stage "fuzz corpus" fuzz-corpus
     known=1
 fi
 if has "tests/integration/$module.bats"; then

@@ -346,11 +346,13 @@ START_TEST(no_beginning_of_a_moment_is_one)
 }
 END_TEST
 
-START_TEST(every_day_until_9999_goes_there_and_back)
+START_TEST(days_until_9999_go_there_and_back)
 {
-    int64_t last_ms = INT64_C(253402300799999);
+    const int64_t day_ms = 86400000;
+    const int64_t last_ms = INT64_C(253402300799999);
+    const int64_t every_day_until = 150 * 365 * day_ms; /* then now and then, on every date */
 
-    for (int64_t ms = 12345678; ms <= last_ms; ms += 86400000) {
+    for (int64_t ms = 12345678; ms <= last_ms; ms += ms < every_day_until ? day_ms : 97 * day_ms) {
         char text[32];
         int64_t back;
         struct err err;
@@ -467,7 +469,7 @@ int main(void)
     tcase_add_loop_test(tcase, durations_and_sums_of_them, 0, COUNT(durations));
     tcase_add_loop_test(tcase, moments_as_rfc3339, 0, COUNT(times));
     tcase_add_test(tcase, no_beginning_of_a_moment_is_one);
-    tcase_add_test(tcase, every_day_until_9999_goes_there_and_back);
+    tcase_add_test(tcase, days_until_9999_go_there_and_back);
     tcase_add_loop_test(tcase, moments_are_formatted, 0, COUNT(formatted_times));
     tcase_add_loop_test(tcase, sizes_are_formatted_for_people, 0, COUNT(formatted_sizes));
     tcase_add_loop_test(tcase, durations_are_formatted_for_people, 0, COUNT(formatted_durations));
