@@ -47,6 +47,12 @@ only_whole_backups() {
     does 0 verify --all
 }
 
+# Back to the first backup alone: a listing opens every folder, so that a sweep which adds one at each
+# turn would never come to its end.
+forget_others() {
+    find "$dir/repository/" -mindepth 3 -maxdepth 3 ! -name "$id" -exec rm -rf {} +
+}
+
 # ---- backups ----
 
 @test "a backup killed at any system call leaves only whole backups" {
@@ -61,6 +67,7 @@ only_whole_backups() {
         [[ $call != openat ]] || n=$opens
         while inject signal=KILL "$call" "$n" backup && [[ $status == 137 ]]; do
             only_whole_backups
+            forget_others
             killed=$((killed + 1))
             n=$((n + 1))
         done
@@ -85,6 +92,7 @@ only_whole_backups() {
             [[ $status == [157] ]]
             only_whole_backups
             [[ -z $(find "$dir/repository/" -name '.redkeep*') ]]
+            forget_others
             failed=$((failed + 1))
             n=$((n + 1))
         done
