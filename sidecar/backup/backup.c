@@ -41,8 +41,10 @@ static void on_snapshot_event(void *context, const char *text)
 static void on_save(void *context, int percent)
 {
     const struct backup_options *options = context;
-    auto_free char *text = xasprintf("the server saves: %d %%", percent);
 
+    if (percent == 0) /* most saves are over before the server says more */
+        return;
+    auto_free char *text = xasprintf("the server saves: %d %%", percent);
     tell(options, text);
 }
 
@@ -369,7 +371,7 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
         return -1;
     if (fs_open_dir(AT_FDCWD, options->data_dir, &data_dir_fd, err) != 0) {
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
-        return err_wrap(err, "open the data directory");
+        return err_wrap(err, "open the data directory (data-dir)");
     }
     if (fs_lock(data_dir_fd, options->data_dir, err) != 0 ||
         take_and_store(redis, store, options, data_dir_fd, &manifest, err) != 0)

@@ -60,16 +60,26 @@ static int open_parent(const struct restore_options *options, int *out_fd, struc
     return 0;
 }
 
-static int open_target(const struct restore_options *options, int *out_fd, struct err *err)
+/* Makes the target where it is to be made and not there yet. */
+static int make_target(const struct restore_options *options, bool *out_made, struct err *err)
+{
+    *out_made = options->create && !options->dry_run && mkdir(options->dir, 0755) == 0;
+    if (options->create && !options->dry_run && !*out_made && errno != EEXIST)
+        return err_sys(err, ERR_FAILED, "create the target directory %s", options->dir);
+    if (*out_made && options->has_owner && chown(options->dir, options->uid, options->gid) != 0)
+        return err_sys(err, ERR_FAILED, "give %s to user %u, group %u", options->dir,
+                       (unsigned)options->uid, (unsigned)options->gid);
+    return 0;
+}
+
+static int open_target(const struct restore_options *options, bool made, int *out_fd,
+                       struct err *err)
 {
     bool is_locked = false;
-    bool made = options->create && !options->dry_run && mkdir(options->dir, 0755) == 0;
 
-    if (options->create && !options->dry_run && !made && errno != EEXIST)
-        return err_sys(err, ERR_FAILED, "create the target directory %s", options->dir);
     if (fs_open_dir(AT_FDCWD, options->dir, out_fd, err) != 0) {
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
-        return err_wrap(err, "restore into %s", options->dir);
+        return err_wrap(err, "restore into %s (data-dir, or --target)", options->dir);
     }
     if (made && sync_parent(*out_fd, options->dir, err) != 0)
         return -1;
@@ -197,11 +207,15 @@ int restore(const struct restore_options *options, struct restore_result *out, s
         imagined.force = true; /* what the parent holds is in nobody's way */
         rc = open_parent(options, &dir_fd, err);
     } else if (rc == 0) {
-        rc = open_target(options, &dir_fd, err);
+        rc = make_target(options, &job.made_dir, err);
+        if (rc == 0)
+            rc = open_target(options, job.made_dir, &dir_fd, err);
     }
     job.dir_fd = dir_fd;
     if (rc == 0)
         rc = restore_locked(&job, err);
+    if (job.made_dir && !result.restored) /* stays when there is anything in it */
+        (void)rmdir(options->dir);
     result.took_ms = clock_mono_ms(options->clock) - began_ms;
     *out = result;
     return rc;

@@ -6,6 +6,7 @@
  *     target too old             refused; an older backup would lose data silently
  *     somebody writes meanwhile  refused, whatever was fetched
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,6 +88,30 @@ static int check_copy(const struct restore_job *job, const struct manifest *mani
     return links_work ? 0 : restore_check_room(job, manifest, bytes, err);
 }
 
+/* An ACL file that is there already stays (stage.h), and is not to be reported as restored. */
+static void leave_what_stands(const struct restore_job *job, const struct volume_names *names)
+{
+    struct restore_result *result = job->result;
+    size_t dir_len = strlen(names->appenddirname);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < result->file_count; i++) {
+        char *place = result->files[i];
+        bool in_aof_dir =
+            strncmp(place, names->appenddirname, dir_len) == 0 && place[dir_len] == '/';
+        struct stat st;
+
+        if (in_aof_dir || fstatat(job->dir_fd, place, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            result->files[kept++] = place;
+            continue;
+        }
+        restore_warn(job->options, "%s is there already and stays: that of the backup is left out",
+                     place);
+        free(place);
+    }
+    result->file_count = kept;
+}
+
 static int stage_and_switch(const struct choice *choice, const struct manifest *manifest,
                             struct err *err)
 {
@@ -100,6 +125,11 @@ static int stage_and_switch(const struct choice *choice, const struct manifest *
         restore_fetch(options, choice->store, manifest, stage, err) != 0 ||
         cancel_check(err) != 0 || restore_check_again(job, &names, err) != 0)
         return -1;
+    if (!manifest->proven)
+        restore_warn(options, "backup %s was never proven: %s", manifest->id,
+                     manifest->unproven_why != NULL ? manifest->unproven_why : "no reason given");
+    if (!options->force)
+        leave_what_stands(job, &names);
     free(
         TAKE_PTR(job->result->aside)); /* that of an interrupted restore which was finished first */
     if (stage_commit(stage, &names, options->force, &job->result->aside, err) != 0)

@@ -11,6 +11,7 @@
 struct restore_job { /* all borrowed */
     const struct restore_options *options;
     int dir_fd;
+    bool made_dir; /* the target directory is ours, and goes again when nothing comes of it */
     struct restore_result *result;
 };
 

@@ -358,7 +358,10 @@ int fs_try_lock(int dir_fd, const char *label, bool *out_is_locked, struct err *
 
     while (is_locked && flock(dir_fd, LOCK_EX | LOCK_NB)) {
         if (errno == EWOULDBLOCK)
-            return err_set(err, ERR_BUSY, "cannot lock %s: another redkeep works on it", label);
+            return err_set(
+                err, ERR_BUSY,
+                "cannot lock %s: another redkeep works on it. HINT: wait until it has ended",
+                label);
         if (has_no_locks(dir_fd, errno))
             is_locked = false;
         else if (errno != EINTR)

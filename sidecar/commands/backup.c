@@ -50,6 +50,10 @@ static int run(const struct command_context *context, struct err *err)
         .on_warning = command_on_warning,
     };
 
+    if (!options.include_rdb && !options.include_aof)
+        return err_set(err, ERR_CONFIG,
+                       "backup-include names neither rdb nor aof, so there would be no data in it. "
+                       "HINT: rdb,acl is the default");
     /* the store first: a save that could not be stored would cost the server a fork for nothing */
     if (command_open_store(context, below, &store, err) != 0 ||
         command_connect(context, 0, &redis, err) != 0 ||

@@ -8,6 +8,7 @@
 
 #include "backup/catalog.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "commands/objects.h"
@@ -160,9 +161,10 @@ static void print_text(const struct restore_result *result, const char *dir, FIL
     if (is_reason(result, "volume-holds-data"))
         (void)fprintf(out, "%s holds data: left as it is\n", dir);
     else if (is_reason(result, "no-backup"))
-        (void)fprintf(out, "the repository has no backup: nothing to restore\n");
+        (void)fprintf(out, "the repository has no backup of this instance: nothing to restore\n");
     if (result->other_instances != NULL)
-        (void)fprintf(out, "it has some of other instances: %s\n", result->other_instances);
+        (void)fprintf(out, "it has some of other instances: %s (--instance names one)\n",
+                      result->other_instances);
     for (size_t i = 0; i < result->skipped_count; i++)
         (void)fprintf(out, "passed over %s: %s\n", result->skipped[i].id, result->skipped[i].why);
     if (result->id == NULL)
@@ -208,6 +210,9 @@ static int run(const struct command_context *context, struct err *err)
     if (restoring.target.is_known) {
         options.target = &restoring.target.version;
         options.target_from = restoring.target.from;
+    } else {
+        log_info("the version of the server that will load it is not known (server-version): "
+                 "whether it can is not checked");
     }
     int rc = restore(&options, &result, err);
     if (command_flag(context, "json")) {
@@ -223,7 +228,7 @@ static const struct option_spec options[] = {
     {.name = "if-empty", .help = "a directory that holds data is success, left as it is"},
     {.name = "if-backup-exists", .help = "a repository without any backup is success"},
     {.name = "backup", .value = "ID", .help = "this backup instead of the newest"},
-    {.name = "at", .value = "TIME", .help = "the newest backup that is not younger (RFC 3339)"},
+    {.name = "at", .value = "TIME", .help = "the newest backup taken at or before it (RFC 3339)"},
     {.name = "target", .value = "DIR", .help = "into this directory instead of data-dir"},
     {.name = "dry-run", .help = "says what would be done, and does nothing"},
     {.name = "force", .help = "moves what is there aside, inside the same directory"},

@@ -283,3 +283,40 @@ time_of() {
     refused 6 corrupt restore --backup "$id"
     [[ $stderr != *older* ]]
 }
+
+# ---- what the answer says ----
+
+@test "an ACL file that is there stays, and is not reported as restored" {
+    export REDKEEP_ACLFILE=users.acl
+    touch "$data/users.acl"
+    a_backup
+    echo 'user mine on' >"$data/users.acl"
+    does 0 restore --json
+    json '.files | index("users.acl") == null and index("dump.rdb") != null'
+    [[ $(jq -r 'select(.level == "warn") | .msg' <<<"$stderr") == *'users.acl is there already and stays'* ]]
+    [[ $(cat "$data/users.acl") == 'user mine on' ]]
+}
+
+@test "a backup that was never proven is restored with a word of warning" {
+    server_start --appendonly no --rdbchecksum no
+    cli SET key value >/dev/null
+    backup
+    server_kill
+    lose_volume
+    does 0 restore
+    [[ $(jq -r 'select(.level == "warn") | .msg' <<<"$stderr") == *'was never proven'*'rdbchecksum no'* ]]
+}
+
+@test "a target directory that was made goes again when nothing comes of it" {
+    does 3 restore --target "$dir/new"
+    [[ ! -e $dir/new ]]
+    a_backup
+    does 0 restore --target "$dir/new" --restore-owner 4711:4712
+    [[ $(stat -c %u:%g "$dir/new") == 4711:4712 ]]
+    [[ $(stat -c %u:%g "$dir/new/dump.rdb") == 4711:4712 ]]
+}
+
+@test "a backup of no data is a mistake in the settings" {
+    refused 2 config backup --backup-include acl,cluster
+    says 'backup-include names neither rdb nor aof'
+}

@@ -267,15 +267,26 @@ START_TEST(the_dump_of_another_server_is_suspicious)
 }
 END_TEST
 
-static void on_event_save(void *context, const char *text)
+/* While ours saves, so does the other. */
+static void sleep_and_save_other(void *context, int64_t ms)
+{
+    auto_free char *info = redis_server_ask(&run.server, "INFO persistence");
+
+    if (strstr(info, "rdb_bgsave_in_progress:1") != NULL)
+        redis_server_do(other, "SAVE");
+    real_sleep_ms(context, ms);
+}
+
+static int64_t real_wall_ms(void *context)
 {
     (void)context;
-    if (strstr(text, "the server saves") != NULL)
-        redis_server_do(other, "SAVE");
+    return clock_wall_ms(clock_system());
 }
 
 START_TEST(a_data_directory_of_another_server_is_warned_of)
 {
+    const struct clock clock = {
+        .wall_ms = real_wall_ms, .mono_ms = real_mono_ms, .sleep_ms = sleep_and_save_other};
     struct redis_server second;
 
     redis_server_start(&second, NULL);
@@ -285,7 +296,7 @@ START_TEST(a_data_directory_of_another_server_is_warned_of)
     redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 1000");
     other = &second;
     run.options.data_dir = second.dir;
-    run.options.on_event = on_event_save;
+    run.options.clock = &clock;
     ck_assert_msg(backing_up_run(&run) == 0, "%s", run.err.msg);
     ck_assert_msg(warns("does not hold as many keys"), "%s", buf_text(&run.warnings));
     ck_assert(warns(run.server.dir));
