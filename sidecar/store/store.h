@@ -67,7 +67,8 @@ struct store_ops {
                      struct err *err);
     /* A sink whose finish makes the object appear, whole; freed before that, nothing stays. At most
      * max_bytes will be written (it decides the part size; ERR_CONFIG: too much for one object).
-     * *parts is filled by finish; it must outlive the sink and be released by the caller. */
+     * *parts has part_bytes at once, the rest when finish
+     * returns; it must outlive the sink and be released by the caller. */
     int (*put)(struct store *store, const char *key, uint64_t max_bytes, struct object_parts *parts,
                struct sink **out, struct err *err);
     /* The whole small object, appended to *out (its ceiling applies: ERR_CORRUPT above it). */
