@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -208,6 +209,19 @@ static void put_string(struct printer *printer, const char *text)
     put(printer, "\"");
 }
 
+/* As few digits as read back the same: 0.007, not 0.0070000000000000001. */
+static void put_fraction(struct printer *printer, double value)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof(text), "%.15g", value);
+    cJSON *back = cJSON_Parse(text);
+    if (back == NULL || islessgreater(back->valuedouble, value))
+        (void)snprintf(text, sizeof(text), "%.17g", value);
+    cJSON_Delete(back);
+    put(printer, text);
+}
+
 static void put_number(struct printer *printer, double value)
 {
     struct err unused;
@@ -216,8 +230,8 @@ static void put_number(struct printer *printer, double value)
         put(printer, "null");
     else if (fabs(value) <= MAX_EXACT && !islessgreater(value, nearbyint(value)))
         (void)buf_printf(&printer->out, &unused, "%" PRId64, (int64_t)value); /* no ceiling */
-    else /* what a double holds of decimal digits: 0.007 stays that */
-        (void)buf_printf(&printer->out, &unused, "%.15g", value);
+    else
+        put_fraction(printer, value);
 }
 
 static void put_line(struct printer *printer, int depth)

@@ -427,8 +427,9 @@ START_TEST(fractions_are_printed_as_people_write_them)
     json_set_double(object, "a", 0.007);
     json_set_double(object, "b", 1.5);
     json_set_double(object, "c", 123456.789);
+    json_set_double(object, "d", 9007199254740994); /* 15 digits would make another number of it */
     auto_free char *text = json_print(object, false);
-    ck_assert_str_eq(text, "{\"a\":0.007,\"b\":1.5,\"c\":123456.789}");
+    ck_assert_str_eq(text, "{\"a\":0.007,\"b\":1.5,\"c\":123456.789,\"d\":9007199254740994}");
 }
 END_TEST
 int main(void)
