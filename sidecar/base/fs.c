@@ -18,7 +18,6 @@
 #include <sys/statvfs.h>
 
 #include "base/cleanup.h"
-#include "base/hash.h"
 #include "base/mem.h"
 
 #define READ_BYTES 65536
@@ -124,107 +123,6 @@ int fs_fsync(int fd, const char *label, struct err *err)
         return 0;
     errno = code;
     return err_sys(err, ERR_FAILED, "cannot fsync %s", label);
-}
-
-/* The fsync of a directory that may be AT_FDCWD or an O_PATH descriptor. */
-static int sync_dir(int dir_fd, const char *label, struct err *err)
-{
-    auto_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return err_sys(err, ERR_FAILED, "cannot open the directory of %s", label);
-    return fs_fsync(fd, label, err);
-}
-
-/* Creates the temporary file; from here on the caller removes it when anything fails. */
-static int create_temporary(int dir_fd, const char *name, mode_t mode, int *out_fd, struct err *err)
-{
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(dir_fd, name, flags, mode);
-
-    if (fd < 0)
-        return err_sys(err, ERR_FAILED, "cannot create %s", name);
-    *out_fd = fd;
-    return 0;
-}
-
-/* INVARIANT (whole or not at all): the bytes are on the disk before the name is; the name is on the
- * disk before success is reported. */
-int fs_write_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-                    struct err *err)
-{
-    uint8_t random[6];
-    char tail[2 * sizeof(random) + 1];
-
-    if (name[0] == '\0' || strchr(name, '/'))
-        return err_set(err, ERR_FAILED, "cannot write \"%s\": not a plain file name", name);
-
-    fs_random(random, sizeof(random));
-    hex_encode(random, sizeof(random), tail);
-
-    auto_free char *temporary = xasprintf(".%s.tmp-%s", name, tail);
-    auto_close int fd = -1;
-
-    if (create_temporary(dir_fd, temporary, mode, &fd, err))
-        return err_wrap(err, "cannot write %s", name);
-    if (fs_write_all(fd, data, len, name, err) || fs_fsync(fd, name, err)) {
-        (void)unlinkat(dir_fd, temporary, 0); /* the first error is the one to report */
-        return -1;
-    }
-    if (renameat(dir_fd, temporary, dir_fd, name)) {
-        (void)err_sys(err, ERR_FAILED, "cannot rename %s to %s", temporary, name);
-        (void)unlinkat(dir_fd, temporary, 0); /* as above */
-        return -1;
-    }
-    return sync_dir(dir_fd, name, err);
-}
-
-/* Makes one directory, unless it is there, and opens it. */
-static int make_dir(int parent_fd, const char *name, mode_t mode, int *out_fd, struct err *err)
-{
-    if (mkdirat(parent_fd, name, mode) == 0) {
-        if (sync_dir(parent_fd, name, err))
-            return -1;
-    } else if (errno != EEXIST) {
-        return err_sys(err, ERR_FAILED, "cannot create directory %s", name);
-    }
-
-    int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return err_sys(err, ERR_FAILED, "cannot open directory %s", name);
-    *out_fd = fd;
-    return 0;
-}
-
-int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err)
-{
-    auto_free char *names = xstrdup(path);
-    auto_close int at_fd = -1;
-    char *rest = names;
-    char *name;
-
-    if (path[0] == '\0')
-        return err_set(err, ERR_FAILED, "cannot create a directory: its path is empty");
-    if (path[0] == '/') {
-        at_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (at_fd < 0)
-            return err_sys(err, ERR_FAILED, "cannot open /");
-    }
-
-    while ((name = strsep(&rest, "/"))) {
-        int next_fd = -1;
-
-        if (name[0] == '\0') /* at the ends, and between two slashes */
-            continue;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            return err_set(err, ERR_FAILED, "cannot create %s: \"%s\" in a path", path, name);
-        if (make_dir(at_fd < 0 ? dir_fd : at_fd, name, mode, &next_fd, err))
-            return err_wrap(err, "cannot create %s", path);
-        cleanup_close(&at_fd);
-        at_fd = next_fd;
-    }
-    return 0;
 }
 
 void fs_list_release(struct fs_list *list)

@@ -22,16 +22,8 @@ int fs_write_all(int fd, const void *data, size_t len, const char *label, struct
 /* Reads exactly len bytes at offset; a shorter file is ERR_CORRUPT. */
 int fs_pread_all(int fd, void *out, size_t len, uint64_t offset, const char *label,
                  struct err *err);
-/* Writes data under name in dir_fd so that after a crash it is there whole or not at all: a
- * temporary name ".<name>.tmp-<random>" (O_EXCL), fsync, rename, fsync of the directory. When it
- * fails the temporary file is removed; the umask applies to mode. */
-int fs_write_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-                    struct err *err);
 int fs_fsync(int fd, const char *label, struct err *err);
-/* Creates path (relative to dir_fd, '/'-separated, no "." or "..") with all its parents; existing
- * directories are fine (and links to one), the umask applies to mode. Each new directory's parent
- * is fsynced. */
-int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct err *err);
+
 struct fs_list {
     char **names; /* in no order; neither "." nor ".." */
     size_t count;

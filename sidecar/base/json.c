@@ -178,11 +178,6 @@ void json_push_string(struct json *array, const char *text)
     json_push(array, value_of(text ? cJSON_CreateString(text) : cJSON_CreateNull()));
 }
 
-struct json *json_copy(const struct json *value)
-{
-    return value_of(cJSON_Duplicate(node(value), 1));
-}
-
 /* What is being printed. Without a ceiling nothing can fail. */
 struct printer {
     struct buf out;
@@ -388,22 +383,6 @@ size_t json_size(const struct json *value)
     for (const struct json *member = json_first(value); member; member = json_next(member))
         count++;
     return count;
-}
-
-const struct json *json_at(const struct json *value, size_t i)
-{
-    const struct json *member = json_first(value);
-
-    for (; member && i > 0; i--)
-        member = json_next(member);
-    return member;
-}
-
-const char *json_key_at(const struct json *object, size_t i)
-{
-    const struct json *member = json_at(object, i);
-
-    return member ? node(member)->string : NULL;
 }
 
 const struct json *json_first(const struct json *value)

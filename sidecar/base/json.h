@@ -39,8 +39,6 @@ void json_set(struct json *object, const char *key, struct json *value);
 /* Gives root value to array. */
 void json_push(struct json *array, struct json *value);
 void json_push_string(struct json *array, const char *text);
-/* A deep copy, a root of its own. */
-struct json *json_copy(const struct json *value);
 
 /* Heap text that the caller frees, always UTF-8 (what is not becomes U+FFFD). pretty: one member a
  * line, indented by two blanks a level, no final newline; else no blanks at all. */
@@ -56,12 +54,9 @@ int json_get_bool(const struct json *object, const char *key, bool *out, struct 
 int json_get_time(const struct json *object, const char *key, int64_t *out_ms, struct err *err);
 /* Is key there and not null? */
 bool json_has(const struct json *object, const char *key);
-/* Arrays and objects: number of members; member i, NULL past the end; its key in an object. */
+/* Arrays and objects: the number of members. */
 size_t json_size(const struct json *value);
-const struct json *json_at(const struct json *value, size_t i);
-const char *json_key_at(const struct json *object, size_t i);
-/* The first member, and the member behind a member; NULL when there is none. For long arrays, in
- * which json_at has to count. */
+/* The first member, and the member behind a member; NULL when there is none. */
 const struct json *json_first(const struct json *value);
 const struct json *json_next(const struct json *member);
 /* The text of a string value, NULL for anything else. */

@@ -30,7 +30,6 @@ static struct {
 } state = {.level = LOG_LEVEL_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
-static const char *const format_names[] = {"auto", "text", "json"};
 
 /* One event; kind and hint are NULL in all but errors. */
 struct event {
@@ -47,28 +46,6 @@ void log_init(enum log_level level, enum log_format format)
 
     atomic_store(&state.level, level);
     atomic_store(&state.json, !text);
-}
-
-int log_level_parse(const char *text, enum log_level *out, struct err *err)
-{
-    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
-        if (strcmp(text, level_names[i]) == 0) {
-            *out = (enum log_level)i;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_CONFIG, "\"%.64s\" is not debug, info, warn or error", text);
-}
-
-int log_format_parse(const char *text, enum log_format *out, struct err *err)
-{
-    for (int i = LOG_FORMAT_AUTO; i <= LOG_FORMAT_JSON; i++) {
-        if (strcmp(text, format_names[i]) == 0) {
-            *out = (enum log_format)i;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_CONFIG, "\"%.64s\" is not auto, text or json", text);
 }
 
 /* MAX_LINE holds every event, so that appending cannot fail; were it too short, the line is cut. */
@@ -206,15 +183,6 @@ void log_warn(const char *format, ...)
 
     va_start(args, format);
     log_at(LOG_LEVEL_WARN, format, args);
-    va_end(args);
-}
-
-void log_error(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    log_at(LOG_LEVEL_ERROR, format, args);
     va_end(args);
 }
 

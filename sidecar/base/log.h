@@ -15,17 +15,12 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: 
 
 void log_init(enum log_level level, enum log_format format);
 
-/* "debug", "info", "warn", "error"; "auto", "text", "json". ERR_CONFIG for anything else. */
-int log_level_parse(const char *text, enum log_level *out, struct err *err);
-int log_format_parse(const char *text, enum log_format *out, struct err *err);
-
 /* One event. The message is one line of UTF-8: control characters are escaped,
  * what is not UTF-8 becomes U+FFFD, and more than 8 KiB is cut. errno is kept. JSON lines hold
  * time (RFC 3339, ms), level, msg; text lines the same in that order. */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The error with its kind's name as a field; a "HINT: " tail becomes a field of its own in JSON. */
 void log_err(const struct err *err);
 

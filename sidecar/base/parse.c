@@ -56,21 +56,6 @@ int parse_u64(const char *text, uint64_t *out, struct err *err)
     return 0;
 }
 
-int parse_i64(const char *text, int64_t *out, struct err *err)
-{
-    bool negative = text[0] == '-';
-    const char *at = text + negative;
-    uint64_t value;
-
-    if (!read_u64(&at, &value) || *at != '\0' || value > (uint64_t)INT64_MAX + negative)
-        return bad(err, text, "a whole number of 64 bits");
-    if (negative)
-        *out = value == 0 ? 0 : -(int64_t)(value - 1) - 1; /* -INT64_MIN does not exist */
-    else
-        *out = (int64_t)value;
-    return 0;
-}
-
 int parse_bool(const char *text, bool *out, struct err *err)
 {
     static const char *const words[][2] = {

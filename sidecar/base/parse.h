@@ -14,8 +14,6 @@
 
 /* Decimal digits only. */
 int parse_u64(const char *text, uint64_t *out, struct err *err);
-/* Optional leading '-', decimal digits. */
-int parse_i64(const char *text, int64_t *out, struct err *err);
 /* yes/no, true/false, on/off, 1/0 in any case. */
 int parse_bool(const char *text, bool *out, struct err *err);
 /* A whole number of bytes with an optional unit as redis.conf has them, in any case: b; k, m, g, t

@@ -71,7 +71,7 @@ static bool span_is(struct span span, const char *text)
     return span.len == strlen(text) && memcmp(span.at, text, span.len) == 0;
 }
 
-/* Decimal digits with an optional '-'; false leaves *out. Not parse_i64: no copy, no message. */
+/* Decimal digits with an optional '-'; false leaves *out. */
 static bool span_number(struct span span, int64_t *out)
 {
     bool negative = span.len > 0 && span.at[0] == '-';

@@ -37,15 +37,13 @@ static void try_getters(const struct json *object, const char *key)
 
 static void walk(const struct json *value)
 {
+    static const char *const keys[] = {"a", "b", "k", "id", "format", "created_at", "files", ""};
     size_t count = 0;
 
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        try_getters(value, keys[i]);
     for (const struct json *member = json_first(value); member; member = json_next(member)) {
-        const char *key = json_key_at(value, count);
-
-        must(json_at(value, count) == member);
-        if (key)
-            try_getters(value, key);
-        if (count < 8) /* json_at counts from the start: long lists would be slow */
+        if (count < 8)
             walk(member);
         if (++count == 64)
             return;

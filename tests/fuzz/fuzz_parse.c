@@ -54,14 +54,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t signed_number = 0;
     bool yes;
 
-    if (parse_u64(text, &number, &err) == 0)
+    if (parse_u64(text, &number, &err) == 0) {
         must(parse_size(text, &number, &err) == 0);
+        try_formats((int64_t)number);
+    }
     if (parse_duration(text, &signed_number, &err) == 0)
         must(signed_number >= 0);
     (void)parse_size(text, &number, &err);
     (void)parse_bool(text, &yes, &err);
     try_moment(text);
-    if (parse_i64(text, &signed_number, &err) == 0)
-        try_formats(signed_number);
     return 0;
 }

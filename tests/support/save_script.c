@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "support/tmpdir.h"
+#include "support/tree.h"
 
 void save_script_init(struct save_script *fixture)
 {
@@ -45,8 +45,7 @@ void save_script_dump(struct save_script *fixture, uint32_t ctime_s, uint8_t key
                                 "12345678",
                                 9, &err),
                      0);
-    ck_assert_int_eq(fs_write_atomic(fixture->dir_fd, "dump.rdb", rdb.data, rdb.len, 0600, &err),
-                     0);
+    tree_replace(fixture->dir_fd, "dump.rdb", rdb.data, rdb.len);
 }
 
 void save_appears(void *arg)
@@ -76,9 +75,7 @@ void save_of_other_count_appears(void *arg)
 
 static void write_bytes(struct save_script *fixture, const char *bytes, size_t len)
 {
-    struct err err;
-
-    ck_assert_int_eq(fs_write_atomic(fixture->dir_fd, "dump.rdb", bytes, len, 0600, &err), 0);
+    tree_replace(fixture->dir_fd, "dump.rdb", bytes, len);
 }
 
 void broken_save_appears(void *arg)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -117,5 +118,12 @@ void tree_write(int dir_fd, const char *path, const void *data, unsigned long le
     auto_close int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     assert(fd >= 0);
     int rc = fs_write_all(fd, data, len, path, &err);
+    assert(rc == 0);
+}
+
+void tree_replace(int dir_fd, const char *path, const void *data, unsigned long len)
+{
+    tree_write(dir_fd, "temp-replace", data, len);
+    int rc = renameat(dir_fd, "temp-replace", dir_fd, path);
     assert(rc == 0);
 }

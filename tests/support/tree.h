@@ -15,5 +15,7 @@ char *tree_text_but_rubbish(int dir_fd);
 bool tree_has(int dir_fd, const char *path);
 /* Writes a file, with the directories that it is in. */
 void tree_write(int dir_fd, const char *path, const void *data, unsigned long len);
+/* Writes it as a server does: a new file, renamed to where the old one may be. */
+void tree_replace(int dir_fd, const char *path, const void *data, unsigned long len);
 
 #endif

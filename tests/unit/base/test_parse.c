@@ -46,8 +46,6 @@ START_TEST(nonsense_is_no_value_of_any_kind)
 
     ck_assert_int_eq(parse_u64(text, &number, &err), -1);
     check_refusal(&err, text);
-    ck_assert_int_eq(parse_i64(text, &signed_number, &err), -1);
-    check_refusal(&err, text);
     ck_assert_int_eq(parse_bool(text, &yes, &err), -1);
     check_refusal(&err, text);
     ck_assert_int_eq(parse_size(text, &number, &err), -1);
@@ -88,35 +86,6 @@ START_TEST(whole_numbers)
 
     ck_assert_int_eq(parse_u64(numbers[_i].text, &value, &err), numbers[_i].ok ? 0 : -1);
     ck_assert_uint_eq(value, numbers[_i].ok ? numbers[_i].value : UNTOUCHED);
-}
-END_TEST
-
-static const struct {
-    const char *text;
-    bool ok;
-    int64_t value;
-} signed_numbers[] = {
-    {"0", true, 0},
-    {"-0", true, 0},
-    {"-1", true, -1},
-    {"-007", true, -7},
-    {"9223372036854775807", true, INT64_MAX},
-    {"9223372036854775808", false, 0},
-    {"-9223372036854775808", true, INT64_MIN},
-    {"-9223372036854775809", false, 0},
-    {"18446744073709551615", false, 0},
-    {"-18446744073709551616", false, 0},
-    {"- 1", false, 0},
-};
-
-START_TEST(signed_whole_numbers)
-{
-    int64_t value = UNTOUCHED;
-    struct err err = {0};
-
-    ck_assert_int_eq(parse_i64(signed_numbers[_i].text, &value, &err),
-                     signed_numbers[_i].ok ? 0 : -1);
-    ck_assert_int_eq(value, signed_numbers[_i].ok ? signed_numbers[_i].value : UNTOUCHED);
 }
 END_TEST
 
@@ -463,7 +432,6 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, nonsense_is_no_value_of_any_kind, 0, COUNT(nonsense));
     tcase_add_loop_test(tcase, whole_numbers, 0, COUNT(numbers));
-    tcase_add_loop_test(tcase, signed_whole_numbers, 0, COUNT(signed_numbers));
     tcase_add_loop_test(tcase, booleans_in_any_case, 0, COUNT(booleans));
     tcase_add_loop_test(tcase, sizes_with_the_units_of_redis_conf, 0, COUNT(sizes));
     tcase_add_loop_test(tcase, durations_and_sums_of_them, 0, COUNT(durations));

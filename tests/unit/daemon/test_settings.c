@@ -427,8 +427,9 @@ START_TEST(every_setting_is_in_the_help_and_both_answers)
 
         ck_assert_ptr_nonnull(strstr(text, line));
         ck_assert_ptr_nonnull(strstr(help, line));
-        ck_assert_str_eq(json_key_at(json, i), setting_table[i].name);
+        ck_assert(json_has(json, setting_table[i].name));
     }
+    ck_assert_uint_eq(json_size(json), setting_count);
     ck_assert_ptr_null(strstr(help, "--redis-password"));
 }
 END_TEST

@@ -18,6 +18,7 @@
 #include "support/fake_clock.h"
 #include "support/redis_server.h"
 #include "support/tmpdir.h"
+#include "support/tree.h"
 
 #define BYTES(text) text, sizeof(text) - 1
 #define SET "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\n1\r\n" /* 27 bytes */
@@ -50,9 +51,7 @@ static void fixture_release(struct fixture *fixture)
 
 static void put(const struct fixture *fixture, const char *name, const char *bytes, size_t len)
 {
-    struct err err;
-
-    ck_assert_int_eq(fs_write_atomic(fixture->dir_fd, name, bytes, len, 0600, &err), 0);
+    tree_replace(fixture->dir_fd, name, bytes, len);
 }
 
 static int pin(const struct fixture *fixture, struct aof_pin *out, struct err *err)
@@ -349,12 +348,9 @@ static void copy_pinned(const struct aof_pin *pinned, int to_fd)
         auto_free char *bytes = xmalloc((size_t)file->length + 1);
 
         ck_assert_int_eq(fs_pread_all(file->fd, bytes, (size_t)file->length, 0, "x", &err), 0);
-        ck_assert_int_eq(
-            fs_write_atomic(to_fd, file->name, bytes, (size_t)file->length, 0600, &err), 0);
+        tree_write(to_fd, file->name, bytes, file->length);
     }
-    ck_assert_int_eq(fs_write_atomic(to_fd, pinned->manifest_name, pinned->manifest,
-                                     pinned->manifest_len, 0600, &err),
-                     0);
+    tree_write(to_fd, pinned->manifest_name, pinned->manifest, pinned->manifest_len);
 }
 
 static uint64_t counter(const struct redis_server *server, const char *key)
