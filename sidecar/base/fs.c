@@ -21,7 +21,7 @@
 #include "base/mem.h"
 
 #define READ_BYTES 65536
-#define LIST_MAX ((size_t)1 << 20) /* names of one directory, held in memory */
+#define LIST_MAX ((size_t)1 << 22) /* names of one directory, held in memory */
 #define MAX_DEPTH 64               /* each level holds a descriptor; our own trees are four deep */
 #define REMOVE_TRIES 3
 

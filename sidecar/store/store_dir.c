@@ -64,7 +64,12 @@ static bool is_damage(int code)
 
 int store_dir_fsync(int fd)
 {
-    return fsync(fd) == 0 || errno == EINVAL ? 0 : -1; /* EINVAL: not there for directories */
+    struct err why;
+
+    if (fs_fsync(fd, "a directory", &why) == 0)
+        return 0;
+    errno = why.code;
+    return -1;
 }
 
 /* One step down; errno when it fails. */

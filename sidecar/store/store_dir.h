@@ -25,7 +25,7 @@ int store_dir_fail(const struct store_dir *dir, const char *doing, const char *k
  * with errno. */
 int store_dir_open_below(const struct store_dir *dir, const char *path, size_t len, bool create);
 
-/* fsync, also of a directory on a file system that has none for directories. */
+/* fs_fsync of a directory. Fails with errno. */
 int store_dir_fsync(int fd);
 /* Of a key: the length of what precedes its last '/', and what follows it. */
 size_t store_dir_parent_len(const char *key);

@@ -2,76 +2,50 @@
  * Listing a directory store. Keys come in byte order, which is not the order of the names: "a-b" is
  * before "a/x" since '-' is before '/', so directories are sorted with the '/' that follows them.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "store/store_dir.h"
 
 enum { MAX_DEPTH = 64 };
-
-struct names {
-    char **items; /* a directory's ends in '/' */
-    size_t count;
-    size_t room;
-};
-
-static void release_names(struct names *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        free(names->items[i]);
-    free(names->items);
-}
-#define auto_names auto_with(release_names)
 
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void keep_name(struct names *names, int dir_fd, const char *name)
+/* What a listing shows of a name, a directory's with the '/' behind it; heap, NULL for nothing. */
+static char *shown(int dir_fd, const char *name)
 {
     struct stat st;
 
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || store_dir_is_temp(name) ||
-        fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return; /* removed since, which is as good as never seen */
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-        return;
-    if (names->count == names->room) {
-        names->room = names->room * 2 + 64;
-        names->items = xreallocarray(names->items, names->room, sizeof(*names->items));
-    }
-    names->items[names->count++] = xasprintf("%s%s", name, S_ISDIR(st.st_mode) ? "/" : "");
+    if (store_dir_is_temp(name) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return NULL; /* removed since, which is as good as never seen */
+    if (S_ISDIR(st.st_mode))
+        return xasprintf("%s/", name);
+    return S_ISREG(st.st_mode) ? xstrdup(name) : NULL;
 }
 
-/* errno when it fails. */
-static int read_names(int dir_fd, struct names *out)
+static int read_names(int dir_fd, struct fs_list *out, struct err *err)
 {
-    int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
-    int code;
+    size_t kept = 0;
 
-    if (stream == NULL) {
-        code = errno;
-        cleanup_close(&copy);
-        errno = code;
+    if (fs_list_dir(dir_fd, ".", out, err) != 0)
         return -1;
+    for (size_t i = 0; i < out->count; i++) {
+        auto_free char *name = out->names[i];
+
+        out->names[kept] = shown(dir_fd, name);
+        kept += out->names[kept] != NULL ? 1 : 0;
     }
-    errno = 0;
-    for (const struct dirent *entry; (entry = readdir(stream)) != NULL; errno = 0)
-        keep_name(out, dir_fd, entry->d_name);
-    code = errno;
-    (void)closedir(stream);
-    errno = code;
-    if (code != 0)
-        return -1;
-    if (out->count > 0)
-        qsort(out->items, out->count, sizeof(*out->items), by_bytes);
+    out->count = kept;
+    if (kept > 0)
+        qsort(out->names, kept, sizeof(*out->names), by_bytes);
     return 0;
 }
 
@@ -158,12 +132,18 @@ static int list_directory(struct listing *listing, int parent_fd, const char *na
 
 static int list_below(struct listing *listing, int dir_fd, const char *prefix, struct err *err)
 {
-    auto_names struct names names = {0};
+    auto_fs_list struct fs_list names = {0};
+    struct err why;
 
-    if (read_names(dir_fd, &names) != 0)
-        return pass_over_or_fail(listing->dir, prefix, err);
+    if (read_names(dir_fd, &names, &why) != 0) {
+        errno = why.code;
+        if (why.code != 0)
+            return pass_over_or_fail(listing->dir, prefix, err);
+        *err = why; /* more of them than can be held */
+        return err_wrap(err, "list %.300s/%.300s", listing->dir->path, prefix);
+    }
     for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.items[i];
+        const char *name = names.names[i];
         auto_free char *key = xasprintf("%s%s", prefix, name);
         int rc = name[strlen(name) - 1] == '/' ? list_directory(listing, dir_fd, name, key, err)
                                                : give_file(listing, dir_fd, name, key, err);

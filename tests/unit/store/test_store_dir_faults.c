@@ -2,8 +2,9 @@
  * A directory as a store, while system calls fail: what each leaves behind, and what it is called.
  */
 // link: -Wl,--wrap=fsync,--wrap=renameat,--wrap=openat,--wrap=mkdirat,--wrap=write
-// link: -Wl,--wrap=pread,--wrap=faccessat,--wrap=unlinkat
+// link: -Wl,--wrap=pread,--wrap=faccessat,--wrap=unlinkat,--wrap=readdir
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,11 +38,14 @@ int __wrap_faccessat(int fd, const char *path, int mode, int flags);
 
 int __real_unlinkat(int fd, const char *path, int flags);
 int __wrap_unlinkat(int fd, const char *path, int flags);
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
 
 static char root[64];
 static char url[80];
 static int calls_until_fault = -1; /* negative: none */
 static int fault_errno;
+static bool is_endless; /* the same name again and again */
 
 static bool is_hit(void)
 {
@@ -89,6 +93,15 @@ int __wrap_faccessat(int fd, const char *path, int mode, int flags)
 int __wrap_unlinkat(int fd, const char *path, int flags)
 {
     return is_hit() ? -1 : __real_unlinkat(fd, path, flags);
+}
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    static struct dirent again = {.d_name = "x"};
+
+    if (is_hit())
+        return NULL;
+    return is_endless ? &again : __real_readdir(dir);
 }
 
 static void set_up(void)
@@ -275,6 +288,21 @@ START_TEST(a_listing_is_never_not_found)
 }
 END_TEST
 
+START_TEST(a_directory_of_more_names_than_can_be_held_is_told)
+{
+    auto_store struct store *store = open_store();
+    struct err err = {0};
+    unsigned objects = 0;
+
+    is_endless = true;
+    ck_assert_int_eq(store_list(store, "", '\0', count_entry, &objects, &err), -1);
+    is_endless = false;
+    ck_assert_msg(strstr(err.msg, root) != NULL && strstr(err.msg, "has more than") != NULL, "%s",
+                  err.msg);
+    ck_assert_uint_eq(objects, 0);
+}
+END_TEST
+
 static int open_to_write(const char *below, struct err *err)
 {
     const struct store_options options = {
@@ -323,6 +351,7 @@ static Suite *store_dir_faults_suite(void)
     tcase_add_test(tc, what_the_disk_has_lost_is_said_of_the_object_the_rest_of_the_store);
     tcase_add_test(tc, what_cannot_be_removed_is_told);
     tcase_add_test(tc, a_listing_is_never_not_found);
+    tcase_add_test(tc, a_directory_of_more_names_than_can_be_held_is_told);
     tcase_add_test(tc, a_directory_that_refuses_writes_is_told_when_it_is_opened);
     suite_add_tcase(suite, tc);
     return suite;
