@@ -21,7 +21,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "commands/listening.h"
+#include "redis/listening.h"
 #include "commands/objects.h"
 #include "redis/redis_info.h"
 #include "redis/redis_url.h"

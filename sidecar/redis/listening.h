@@ -2,8 +2,8 @@
  * Does anything take connections at an address? Nothing is sent, so it cannot be refused, and a
  * server that is stopped, loading or busy is found as well.
  */
-#ifndef COMMANDS_LISTENING_H
-#define COMMANDS_LISTENING_H
+#ifndef REDIS_LISTENING_H
+#define REDIS_LISTENING_H
 
 #include "redis/redis_url.h"
 

@@ -1,6 +1,6 @@
 /* A connect that neither succeeds nor is refused means, on this host, a full queue: a server that
  * hangs. On another host it may as well mean that there is nobody. */
-#include "commands/listening.h"
+#include "redis/listening.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
