@@ -28,26 +28,36 @@ struct redis_server_info {
     int64_t process_id;
     int64_t tcp_port;
     int64_t server_time_usec;
+    int64_t uptime_s;
     char *executable;  /* "" when not said */
     char *config_file; /* "" when not said, or when the server runs without one */
 
-    char role[16];               /* "master", "slave" */
-    char replid[48];             /* master_replid */
-    int64_t repl_offset;         /* master_repl_offset */
+    char role[16];       /* "master", "slave" */
+    char replid[48];     /* master_replid */
+    int64_t repl_offset; /* master_repl_offset */
+    int64_t connected_slaves;
     char master_link_status[16]; /* "up", "down", "" on a master */
     int master_sync_in_progress;
+    int64_t master_link_down_since_s; /* -1 also for a link that was never up */
+    int64_t master_last_io_s;         /* since it was heard of; -1 also while the link is down */
 
     int loading;
     int async_loading;
-    int64_t loading_total_bytes;
+    int64_t loading_start_time_s; /* the server's clock; the loading_ ones only while it loads */
+    int64_t loading_total_bytes;  /* 0: it comes from a primary that does not say how much */
     int64_t loading_loaded_bytes;
     int64_t loading_eta_s;
     int64_t rdb_saves;
     int rdb_bgsave_in_progress;
     int rdb_last_bgsave_ok; /* rdb_last_bgsave_status:ok */
     int64_t rdb_last_save_time_s;
+    int64_t rdb_last_bgsave_s;    /* how long it took; -1 also when there was none */
+    int64_t rdb_current_bgsave_s; /* -1 also when there is none */
     int64_t rdb_changes_since_last_save;
     int64_t rdb_last_cow_bytes;
+    int64_t rdb_last_load_keys_loaded;
+    int64_t rdb_last_load_keys_expired;
+    int64_t latest_fork_usec;
     int64_t save_keys_processed; /* current_save_keys_processed, _total: about once a second */
     int64_t save_keys_total;
     int aof_enabled;
@@ -55,10 +65,16 @@ struct redis_server_info {
     int aof_rewrite_scheduled;
     int aof_last_write_ok; /* aof_last_write_status:ok */
     int aof_last_rewrite_ok;
+    int64_t aof_last_rewrite_s; /* how long it took; -1 also when there was none */
+    int64_t aof_last_cow_bytes;
+    int64_t aof_current_bytes; /* these three only while it is enabled */
+    int64_t aof_base_bytes;
+    int64_t aof_delayed_fsync; /* how often */
     int module_fork_in_progress;
     int slot_migration_fork_in_progress;
 
     int64_t used_memory;
+    int64_t used_memory_rss;
     int64_t maxmemory;
     int64_t total_system_memory;
     int cluster_enabled;

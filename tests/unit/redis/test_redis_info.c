@@ -11,16 +11,23 @@
 #include "base/buf.h"
 #include "base/fs.h"
 
-START_TEST(info_of_redis_7_0_is_read)
+static void read_golden(const char *path, struct redis_server_info *out)
 {
     auto_buf struct buf text;
+    struct err err = {0};
+
+    buf_init(&text, 1 << 20);
+    ck_assert_msg(fs_read_file(AT_FDCWD, path, &text, &err) == 0, "%s", err.msg);
+    redis_info_parse(buf_text(&text), text.len, out);
+}
+
+START_TEST(info_of_redis_7_0_is_read)
+{
     auto_redis_info struct redis_server_info info = {0};
     struct server_version version;
     struct err err = {0};
 
-    buf_init(&text, 1 << 20);
-    ck_assert_int_eq(fs_read_file(AT_FDCWD, "tests/data/info/redis-7.0.txt", &text, &err), 0);
-    redis_info_parse(buf_text(&text), text.len, &info);
+    read_golden("tests/data/info/redis-7.0.txt", &info);
 
     ck_assert_int_eq(info.flavour, REDIS_FLAVOUR_REDIS);
     ck_assert_str_eq(info.version, "7.0.15");
@@ -28,27 +35,43 @@ START_TEST(info_of_redis_7_0_is_read)
     ck_assert_int_gt(info.process_id, 0);
     ck_assert_int_eq(info.tcp_port, 0);
     ck_assert_int_gt(info.server_time_usec, 1500000000000000);
+    ck_assert_int_eq(info.uptime_s, 0);
     ck_assert_str_eq(info.executable, "/usr/bin/redis-server");
     ck_assert_str_eq(info.config_file, "/etc/redis/redis.conf");
     ck_assert_str_eq(info.role, "master");
     ck_assert_uint_eq(strlen(info.replid), 40);
     ck_assert_int_eq(info.repl_offset, 0);
     ck_assert_str_eq(info.master_link_status, "");
+    ck_assert_int_eq(info.connected_slaves, 0);
     ck_assert_int_eq(info.master_sync_in_progress, -1);
+    ck_assert_int_eq(info.master_link_down_since_s, -1);
+    ck_assert_int_eq(info.master_last_io_s, -1);
     ck_assert_int_eq(info.loading, 0);
     ck_assert_int_eq(info.async_loading, 0);
+    ck_assert_int_eq(info.loading_start_time_s, -1);
     ck_assert_int_eq(info.loading_total_bytes, -1);
     ck_assert_int_eq(info.rdb_saves, 0);
     ck_assert_int_eq(info.rdb_bgsave_in_progress, 0);
     ck_assert_int_eq(info.rdb_last_bgsave_ok, 1);
     ck_assert_int_eq(info.rdb_changes_since_last_save, 3);
+    ck_assert_int_eq(info.rdb_last_bgsave_s, -1);
+    ck_assert_int_eq(info.rdb_current_bgsave_s, -1);
     ck_assert_int_eq(info.rdb_last_cow_bytes, 0);
+    ck_assert_int_eq(info.rdb_last_load_keys_loaded, 0);
+    ck_assert_int_eq(info.rdb_last_load_keys_expired, 0);
+    ck_assert_int_eq(info.latest_fork_usec, 0);
     ck_assert_int_eq(info.aof_enabled, 1);
     ck_assert_int_eq(info.aof_rewrite_in_progress, 0);
     ck_assert_int_eq(info.aof_last_write_ok, 1);
+    ck_assert_int_eq(info.aof_last_rewrite_s, -1);
+    ck_assert_int_eq(info.aof_last_cow_bytes, 0);
+    ck_assert_int_eq(info.aof_current_bytes, 173);
+    ck_assert_int_eq(info.aof_base_bytes, 0);
+    ck_assert_int_eq(info.aof_delayed_fsync, 0);
     ck_assert_int_eq(info.module_fork_in_progress, 0);
     ck_assert_int_eq(info.slot_migration_fork_in_progress, -1);
-    ck_assert_int_gt(info.used_memory, 100000);
+    ck_assert_int_eq(info.used_memory, 991768);
+    ck_assert_int_eq(info.used_memory_rss, 6889472);
     ck_assert_int_eq(info.maxmemory, 0);
     ck_assert_int_gt(info.total_system_memory, 0);
     ck_assert_int_eq(info.cluster_enabled, 0);
@@ -63,6 +86,87 @@ START_TEST(info_of_redis_7_0_is_read)
     ck_assert(!redis_info_has_child(&info));
     ck_assert_int_eq(redis_info_version(&info, &version, &err), 0);
     ck_assert_uint_eq(version.major * 10000 + version.minor * 100 + version.patch, 70015);
+}
+END_TEST
+
+START_TEST(info_of_a_server_that_loads_is_read)
+{
+    auto_redis_info struct redis_server_info info = {0};
+
+    read_golden("tests/data/info/redis-7.0-loading.txt", &info);
+    ck_assert_int_eq(info.loading, 1);
+    ck_assert_int_eq(info.async_loading, 0);
+    ck_assert_int_eq(info.uptime_s, 3);
+    ck_assert_int_eq(info.server_time_usec, 1795229404657739);
+    ck_assert_int_eq(info.loading_start_time_s, 1795229401);
+    ck_assert_int_eq(info.loading_total_bytes, 6977840);
+    ck_assert_int_eq(info.loading_loaded_bytes, 917500);
+    ck_assert_int_eq(info.loading_eta_s, 19);
+    ck_assert_int_eq(info.rdb_last_load_keys_loaded, 26296);
+    ck_assert_int_eq(info.aof_enabled, 0);
+    ck_assert_int_eq(info.aof_current_bytes, -1);
+    ck_assert_int_eq(info.aof_base_bytes, -1);
+    ck_assert_int_eq(info.aof_delayed_fsync, -1);
+    ck_assert_str_eq(info.config_file, "");
+}
+END_TEST
+
+START_TEST(info_of_a_replica_is_read)
+{
+    auto_redis_info struct redis_server_info info = {0};
+
+    read_golden("tests/data/info/redis-7.0-replica.txt", &info);
+    ck_assert_str_eq(info.role, "slave");
+    ck_assert_str_eq(info.master_link_status, "up");
+    ck_assert_int_eq(info.master_sync_in_progress, 0);
+    ck_assert_int_eq(info.master_last_io_s, 5);
+    ck_assert_int_eq(info.master_link_down_since_s, -1);
+    ck_assert_int_eq(info.connected_slaves, 0);
+    ck_assert_int_eq(info.repl_offset, 28);
+    ck_assert_int_eq(info.rdb_last_bgsave_s, 0);
+    ck_assert_int_eq(info.rdb_current_bgsave_s, -1);
+    ck_assert_int_eq(info.rdb_last_cow_bytes, 679936);
+    ck_assert_int_eq(info.rdb_last_load_keys_loaded, 200000);
+    ck_assert_int_eq(info.latest_fork_usec, 5477);
+    ck_assert_int_eq(info.aof_last_rewrite_s, 0);
+    ck_assert_int_eq(info.aof_last_cow_bytes, 651264);
+    ck_assert_int_eq(info.aof_current_bytes, 6977840);
+    ck_assert_int_eq(info.aof_base_bytes, 6977840);
+}
+END_TEST
+
+START_TEST(each_number_has_a_field_of_its_own)
+{
+    static const char text[] =
+        "uptime_in_seconds:1\r\nconnected_slaves:2\r\nmaster_link_down_since_seconds:3\r\n"
+        "master_last_io_seconds_ago:4\r\nloading_start_time:5\r\nrdb_last_bgsave_time_sec:6\r\n"
+        "rdb_current_bgsave_time_sec:7\r\nrdb_last_load_keys_loaded:8\r\n"
+        "rdb_last_load_keys_expired:9\r\nlatest_fork_usec:10\r\naof_last_rewrite_time_sec:11\r\n"
+        "aof_last_cow_size:12\r\naof_current_size:13\r\naof_base_size:14\r\n"
+        "aof_delayed_fsync:15\r\nused_memory_rss:16\r\n";
+    auto_redis_info struct redis_server_info info = {0};
+
+    redis_info_parse(text, strlen(text), &info);
+    const int64_t got[] = {
+        info.uptime_s,
+        info.connected_slaves,
+        info.master_link_down_since_s,
+        info.master_last_io_s,
+        info.loading_start_time_s,
+        info.rdb_last_bgsave_s,
+        info.rdb_current_bgsave_s,
+        info.rdb_last_load_keys_loaded,
+        info.rdb_last_load_keys_expired,
+        info.latest_fork_usec,
+        info.aof_last_rewrite_s,
+        info.aof_last_cow_bytes,
+        info.aof_current_bytes,
+        info.aof_base_bytes,
+        info.aof_delayed_fsync,
+        info.used_memory_rss,
+    };
+    for (size_t i = 0; i < sizeof(got) / sizeof(got[0]); i++)
+        ck_assert_int_eq(got[i], (int64_t)i + 1);
 }
 END_TEST
 
@@ -186,6 +290,9 @@ int main(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, info_of_redis_7_0_is_read);
+    tcase_add_test(tcase, info_of_a_server_that_loads_is_read);
+    tcase_add_test(tcase, info_of_a_replica_is_read);
+    tcase_add_test(tcase, each_number_has_a_field_of_its_own);
     tcase_add_test(tcase, valkey_is_told_by_its_own_version_in_any_order);
     tcase_add_test(tcase, each_kind_of_child_counts);
     tcase_add_test(tcase, unreadable_fields_stay_unknown);
