@@ -14,6 +14,16 @@ void verify_result_release(struct verify_result *result)
     *result = (struct verify_result){0};
 }
 
+/* The manifest goes first. What cannot be known leaves what was found as it is. */
+static bool is_removed(struct store *store, const struct manifest *manifest)
+{
+    auto_manifest struct manifest again = {0};
+    struct err err;
+
+    return catalog_read(store, manifest->instance, manifest->id, &again, &err) != 0 &&
+           err.kind == ERR_NOT_FOUND;
+}
+
 static int read_back(struct store *store, const char *id, const struct verify_options *options,
                      struct verify_result *result, struct err *err)
 {
@@ -23,13 +33,22 @@ static int read_back(struct store *store, const char *id, const struct verify_op
         return -1;
     result->has_keys = manifest.has_keys;
     result->keys = manifest_keys(&manifest);
+    if (!manifest.proven)
+        result->why =
+            xasprintf("unproven: %s",
+                      manifest.unproven_why != NULL ? manifest.unproven_why : "no reason given");
 
     auto_free char *what = xasprintf("verify %s", id);
     auto_progress struct progress *progress =
         progress_new(what, manifest_file_bytes(&manifest), options->clock);
     struct fetch_options fetch_options = {
         .workers = options->workers, .every_digest = true, .progress = progress};
-    return fetch(store, &manifest, &fetch_options, err);
+    if (fetch(store, &manifest, &fetch_options, err) == 0)
+        return 0;
+    free(TAKE_PTR(result->why));
+    if (err->kind == ERR_CORRUPT && is_removed(store, &manifest))
+        return err_set(err, ERR_NOT_FOUND, "backup %s was removed while it was read", id);
+    return -1;
 }
 
 int verify(struct store *store, const char *id, const struct verify_options *options,

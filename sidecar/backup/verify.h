@@ -22,13 +22,14 @@ struct verify_result {
     bool ok;
     bool has_keys; /* from the manifest */
     uint64_t keys;
-    char *why;    /* NULL when ok */
+    char *why;    /* of one that is ok: NULL, or why it was never proven */
     bool too_new; /* not ok because this redkeep cannot read it */
     int64_t took_ms;
 };
 
 /* *out says whether the backup is whole. Fails only when that cannot be known: ERR_STORE when the
- * store cannot be asked, ERR_NOT_FOUND when there is no such backup. The caller releases *out. */
+ * store cannot be asked, ERR_NOT_FOUND when there is no such backup, or none any more: one
+ * that is removed while it is read, by retention say, is not damaged. The caller releases *out. */
 int verify(struct store *store, const char *id, const struct verify_options *options,
            struct verify_result *out, struct err *err);
 void verify_result_release(struct verify_result *result);

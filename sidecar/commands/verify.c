@@ -36,6 +36,19 @@ static struct json *to_json(const struct verify_result *result)
     return row;
 }
 
+static void print_text(const struct verify_result *result, FILE *out)
+{
+    char took[32];
+
+    format_duration(result->took_ms, took, sizeof(took));
+    if (!result->ok)
+        (void)fprintf(out, "%s  NOT ok  %s\n", result->id, result->why);
+    else if (result->why != NULL)
+        (void)fprintf(out, "%s  ok (%s)  %s\n", result->id, result->why, took);
+    else
+        (void)fprintf(out, "%s  ok  %s\n", result->id, took);
+}
+
 static int verify_one(struct verifying *verifying, const char *id, struct err *err)
 {
     const struct command_context *context = verifying->context;
@@ -43,17 +56,14 @@ static int verify_one(struct verifying *verifying, const char *id, struct err *e
                                      .workers = context->settings->compress_workers,
                                      .clock = context->clock};
     struct verify_result result = {0};
-    char took[32];
 
     if (verify(verifying->store, id, &options, &result, err) != 0)
         return -1;
     json_push(verifying->results, to_json(&result));
     verifying->too_new += result.too_new ? 1 : 0;
     verifying->corrupt += result.ok || result.too_new ? 0 : 1;
-    format_duration(result.took_ms, took, sizeof(took));
     if (!command_flag(context, "json"))
-        (void)fprintf(context->out, "%s  %s  %s\n", id, result.ok ? "ok" : "NOT ok",
-                      result.ok ? took : result.why);
+        print_text(&result, context->out);
     verify_result_release(&result);
     return 0;
 }

@@ -707,6 +707,9 @@ forged_tar() {
     does 0 backup
     [[ $output == *"NOT proven"* ]]
     does 0 verify
+    [[ $output == *"  ok (unproven: "*"rdbchecksum"* ]]
+    does 0 verify --json
+    json '.results[0].ok and (.results[0].why | startswith("unproven: "))'
     server_kill
     lose_volume
     restore

@@ -20,18 +20,24 @@ static struct leaks held;
 static const struct verify_options options = {
     .instance = "me", .workers = 2, .clock = &fake_time.clock};
 
-static void begin(void)
+static void make(void (*edit)(struct manifest *to))
 {
     const struct made_file files[] = {
         {"dump.rdb", MANIFEST_RDB, "a dump of some length, so that it has parts", 43, 0},
         {"users.acl", MANIFEST_ACL, "user default on", 15, 0},
     };
-    const struct made_backup made = {.id = ID, .instance = "me", .files = files, .count = 2};
+    const struct made_backup made = {
+        .id = ID, .instance = "me", .files = files, .count = 2, .edit = edit};
 
+    backup_make(&fake, &made);
+}
+
+static void begin(void)
+{
     held = leaks_count();
     fake_store_init(&fake, 50);
     fake_clock_init(&fake_time, 0);
-    backup_make(&fake, &made);
+    make(NULL);
 }
 
 static void end(void)
@@ -50,6 +56,7 @@ static void must_be_bad(size_t at, bool has_keys)
     ck_assert_msg(!result.ok, "byte %zu", at);
     ck_assert_str_eq(result.id, ID);
     ck_assert_ptr_nonnull(result.why);
+    ck_assert_ptr_null(strstr(result.why, "unproven"));
     ck_assert(!result.too_new);
     ck_assert_int_eq(result.has_keys, has_keys);
     verify_result_release(&result);
@@ -126,6 +133,54 @@ START_TEST(no_backup_of_that_id_is_a_failure)
 }
 END_TEST
 
+static const char *drop_at; /* the operation before which retention comes by */
+
+static void drop_all(struct fake_store *store, const char *operation, const char *key)
+{
+    (void)key;
+    if (strcmp(operation, drop_at) != 0)
+        return;
+    store->hook = NULL;
+    fake_store_drop(store, MANIFEST);
+    fake_store_drop(store, DATA);
+}
+
+START_TEST(a_backup_that_is_removed_while_it_is_read_is_not_damaged)
+{
+    static const char *const operations[] = {"get_small", "get", "next"};
+    struct verify_result result = {0};
+    struct err err = {0};
+
+    drop_at = operations[_i];
+    fake.hook = drop_all;
+    ck_assert_int_eq(verify(&fake.store, ID, &options, &result, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.msg, ID));
+    ck_assert_ptr_null(result.id);
+}
+END_TEST
+
+static void never_proven(struct manifest *manifest)
+{
+    manifest->proven = false;
+    manifest->unproven_why = xstrdup("dump.rdb: rdbchecksum no");
+}
+
+START_TEST(a_whole_backup_that_was_never_proven_is_ok_and_says_so)
+{
+    struct verify_result result = {0};
+    struct err err = {0};
+
+    make(never_proven);
+    ck_assert_msg(verify(&fake.store, ID, &options, &result, &err) == 0, "%s", err.msg);
+    ck_assert(result.ok);
+    ck_assert_str_eq(result.why, "unproven: dump.rdb: rdbchecksum no");
+    verify_result_release(&result);
+    fake_store_find(&fake, DATA)->data[0] ^= 1; /* what is damaged says that alone */
+    must_be_bad(0, true);
+}
+END_TEST
+
 START_TEST(a_store_that_fails_says_nothing_of_the_backup)
 {
     bool fired = true;
@@ -161,6 +216,8 @@ int main(void)
     tcase_add_test(tcase, every_cut_is_seen);
     tcase_add_test(tcase, a_backup_from_the_future_is_told_apart);
     tcase_add_test(tcase, no_backup_of_that_id_is_a_failure);
+    tcase_add_loop_test(tcase, a_backup_that_is_removed_while_it_is_read_is_not_damaged, 0, 3);
+    tcase_add_test(tcase, a_whole_backup_that_was_never_proven_is_ok_and_says_so);
     tcase_add_test(tcase, a_store_that_fails_says_nothing_of_the_backup);
 
     srunner_run_all(runner, CK_ENV);
