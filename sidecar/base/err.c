@@ -82,6 +82,7 @@ int(err_set)(struct err *err, enum err_kind kind, const char *format, ...)
     }
     err->kind = kind;
     err->code = 0;
+    err->problem = PROBLEM_NONE;
     join(err, text, tail);
     return -1;
 }
@@ -103,6 +104,7 @@ int(err_sys)(struct err *err, enum err_kind kind, const char *format, ...)
     (void)snprintf(tail, sizeof(tail), ": %.128s%s", why, hint_of_errno(code));
     err->kind = kind;
     err->code = code;
+    err->problem = PROBLEM_NONE;
     join(err, text, tail);
     return -1;
 }
@@ -126,6 +128,93 @@ int(err_wrap)(struct err *err, const char *format, ...)
         memcpy(tail, hint, strlen(hint) + 1);
     join(err, head, tail);
     return -1;
+}
+
+int(err_as)(struct err *err, enum problem problem)
+{
+    err->problem = problem;
+    return -1;
+}
+
+/* PROBLEM_NONE when the kind decides. An HTTP status is never taken for an errno: it is larger. */
+static enum problem problem_of_errno(int code)
+{
+    switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return PROBLEM_DISK_FULL;
+    case EACCES:
+    case EPERM:
+        return PROBLEM_PERMISSION;
+    case EROFS:
+        return PROBLEM_READ_ONLY;
+    default:
+        return PROBLEM_NONE;
+    }
+}
+
+static enum problem problem_of_server(int code)
+{
+    switch (code) {
+    case EIO: /* see redis_conn.h */
+        return PROBLEM_SERVER_UNREACHABLE;
+    case EBUSY:
+        return PROBLEM_SERVER_BUSY;
+    default:
+        return PROBLEM_SERVER_FAILED;
+    }
+}
+
+static enum problem problem_of_store(int code)
+{
+    switch (code) {
+    case 401:
+    case 403:
+        return PROBLEM_STORE_DENIED;
+    case 404:
+    case ENOENT:
+    case ENOTDIR:
+        return PROBLEM_STORE_MISSING;
+    case 507: /* insufficient storage */
+        return PROBLEM_DISK_FULL;
+    default:
+        return PROBLEM_STORE_UNREACHABLE;
+    }
+}
+
+enum problem err_problem(const struct err *err)
+{
+    if (err->kind == ERR_NONE || err->problem != PROBLEM_NONE)
+        return err->problem;
+    if (err->kind == ERR_SERVER)
+        return problem_of_server(err->code);
+
+    enum problem problem = problem_of_errno(err->code);
+
+    if (problem != PROBLEM_NONE)
+        return problem;
+    switch (err->kind) {
+    case ERR_CONFIG:
+        return PROBLEM_CONFIG;
+    case ERR_NOT_FOUND:
+        return PROBLEM_NO_BACKUP;
+    case ERR_HOLDS_DATA:
+        return PROBLEM_HOLDS_DATA;
+    case ERR_STORE:
+        return problem_of_store(err->code);
+    case ERR_CORRUPT:
+        return PROBLEM_BACKUP_CORRUPT;
+    case ERR_BUSY:
+        return PROBLEM_LOCKED;
+    case ERR_TOO_NEW:
+        return PROBLEM_BACKUP_TOO_NEW;
+    case ERR_NONE:
+    case ERR_FAILED:
+    case ERR_SERVER:
+        break;
+    }
+    return PROBLEM_FAILED;
 }
 
 const char *err_kind_name(enum err_kind kind)

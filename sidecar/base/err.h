@@ -7,6 +7,8 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include "base/problem.h"
+
 /* A kind exists because a caller branches on it. The values are the documented exit codes. */
 enum err_kind {
     ERR_NONE = 0,
@@ -25,7 +27,8 @@ enum err_kind {
 
 struct err {
     enum err_kind kind;
-    int code; /* errno, an HTTP status or 0; says nothing without the kind */
+    int code;             /* errno, an HTTP status or 0; says nothing without the kind */
+    enum problem problem; /* what err_as said; else PROBLEM_NONE, and err_problem derives it */
     char msg[ERR_MSG_MAX];
 };
 
@@ -44,6 +47,13 @@ int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
  * before the hint is cut. Returns -1. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Says which problem it is, where kind and code cannot tell; err_set and err_sys forget it,
+ * err_wrap keeps it. Returns -1. */
+int err_as(struct err *err, enum problem problem);
+/* The problem that was said, else the one that kind and code mean; PROBLEM_NONE only for no error
+ * at all. */
+enum problem err_problem(const struct err *err);
+
 /* "failed", "config", "not-found", ...: the kind in logs and JSON. Static. */
 const char *err_kind_name(enum err_kind kind);
 /* Where the last "HINT: " of a message begins, NULL when it has none. Borrowed from message. */
@@ -54,6 +64,7 @@ const char *err_hint(const char *message);
 #define err_set(...) ((err_set)(__VA_ARGS__), -1)
 #define err_sys(...) ((err_sys)(__VA_ARGS__), -1)
 #define err_wrap(...) ((err_wrap)(__VA_ARGS__), -1)
+#define err_as(...) ((err_as)(__VA_ARGS__), -1)
 #endif
 
 #endif

@@ -156,6 +156,82 @@ START_TEST(cutting_never_splits_a_character)
 }
 END_TEST
 
+START_TEST(what_was_said_counts_until_it_is_another_error)
+{
+    struct err err = {.problem = PROBLEM_LOCKED};
+
+    err_set(&err, ERR_SERVER, "it broke");
+    ck_assert_int_eq(err.problem, PROBLEM_NONE);
+    ck_assert_int_eq(err_as(&err, PROBLEM_FORK_FAILED), -1);
+    err_wrap(&err, "backup");
+    ck_assert_int_eq(err_problem(&err), PROBLEM_FORK_FAILED);
+    ck_assert_int_eq(err.kind, ERR_SERVER);
+    ck_assert_str_eq(err.msg, "backup: it broke");
+    errno = EIO;
+    err_sys(&err, ERR_FAILED, "another");
+    ck_assert_int_eq(err_problem(&err), PROBLEM_FAILED);
+}
+END_TEST
+
+static const struct {
+    enum err_kind kind;
+    int code;
+    enum problem wanted;
+} problems[] = {
+    {ERR_NONE, 0, PROBLEM_NONE},
+    {ERR_FAILED, 0, PROBLEM_FAILED},
+    {ERR_FAILED, EIO, PROBLEM_FAILED},
+    {ERR_FAILED, EBUSY, PROBLEM_FAILED},
+    {ERR_FAILED, ENOSPC, PROBLEM_DISK_FULL},
+    {ERR_FAILED, EDQUOT, PROBLEM_DISK_FULL},
+    {ERR_FAILED, EFBIG, PROBLEM_DISK_FULL},
+    {ERR_FAILED, EACCES, PROBLEM_PERMISSION},
+    {ERR_FAILED, EPERM, PROBLEM_PERMISSION},
+    {ERR_FAILED, EROFS, PROBLEM_READ_ONLY},
+    {ERR_CONFIG, 0, PROBLEM_CONFIG},
+    {ERR_CONFIG, EACCES, PROBLEM_PERMISSION},
+    {ERR_NOT_FOUND, 0, PROBLEM_NO_BACKUP},
+    {ERR_NOT_FOUND, ENOENT, PROBLEM_NO_BACKUP},
+    {ERR_NOT_FOUND, 404, PROBLEM_NO_BACKUP},
+    {ERR_HOLDS_DATA, 0, PROBLEM_HOLDS_DATA},
+    {ERR_STORE, 0, PROBLEM_STORE_UNREACHABLE},
+    {ERR_STORE, 301, PROBLEM_STORE_UNREACHABLE},
+    {ERR_STORE, 401, PROBLEM_STORE_DENIED},
+    {ERR_STORE, 403, PROBLEM_STORE_DENIED},
+    {ERR_STORE, 404, PROBLEM_STORE_MISSING},
+    {ERR_STORE, 503, PROBLEM_STORE_UNREACHABLE},
+    {ERR_STORE, 507, PROBLEM_DISK_FULL},
+    {ERR_STORE, ENOENT, PROBLEM_STORE_MISSING},
+    {ERR_STORE, ENOSPC, PROBLEM_DISK_FULL},
+    {ERR_STORE, EACCES, PROBLEM_PERMISSION},
+    {ERR_STORE, EROFS, PROBLEM_READ_ONLY},
+    {ERR_CORRUPT, 0, PROBLEM_BACKUP_CORRUPT},
+    {ERR_SERVER, 0, PROBLEM_SERVER_FAILED},
+    {ERR_SERVER, EIO, PROBLEM_SERVER_UNREACHABLE},
+    {ERR_SERVER, EBUSY, PROBLEM_SERVER_BUSY},
+    {ERR_BUSY, EWOULDBLOCK, PROBLEM_LOCKED},
+    {ERR_TOO_NEW, 0, PROBLEM_BACKUP_TOO_NEW},
+};
+
+START_TEST(kind_and_code_tell_the_problem)
+{
+    const struct err err = {.kind = problems[_i].kind, .code = problems[_i].code};
+
+    ck_assert_int_eq(err_problem(&err), problems[_i].wanted);
+}
+END_TEST
+
+START_TEST(every_error_has_a_problem_whatever_its_code)
+{
+    for (int kind = ERR_FAILED; kind <= ERR_TOO_NEW; kind++)
+        for (int code = -1; code < 600; code++) {
+            const struct err err = {.kind = (enum err_kind)kind, .code = code};
+
+            ck_assert_int_ne(err_problem(&err), PROBLEM_NONE);
+        }
+}
+END_TEST
+
 START_TEST(every_kind_has_a_name_of_its_own)
 {
     for (int a = ERR_NONE; a <= ERR_TOO_NEW; a++) {
@@ -188,6 +264,10 @@ int main(void)
     tcase_add_test(tcase, wrapping_again_and_again_stays_bounded);
     tcase_add_test(tcase, set_cuts_what_is_too_long_but_not_its_hint);
     tcase_add_test(tcase, cutting_never_splits_a_character);
+    tcase_add_test(tcase, what_was_said_counts_until_it_is_another_error);
+    tcase_add_loop_test(tcase, kind_and_code_tell_the_problem, 0,
+                        sizeof(problems) / sizeof(problems[0]));
+    tcase_add_test(tcase, every_error_has_a_problem_whatever_its_code);
     tcase_add_test(tcase, every_kind_has_a_name_of_its_own);
     tcase_add_test(tcase, the_last_hint_counts);
     suite_add_tcase(suite, tcase);
