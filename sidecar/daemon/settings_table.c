@@ -15,6 +15,7 @@
 
 static const char *const include_words[] = {"rdb", "aof", "acl", "cluster", NULL};
 static const char *const appendonly_words[] = {"auto", "yes", "no", NULL};
+static const char *const repository_words[] = {"s3://", "file:///", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 
@@ -102,7 +103,8 @@ const struct setting_row setting_table[] = {
      .type = SETTING_URL,
      FIELD(repository),
      .value = "URL",
-     .help = "where backups live: s3://BUCKET/PREFIX or file:///PATH"},
+     .help = "where backups live, a bucket and prefix or a directory",
+     .words = repository_words},
     {.name = "instance",
      .type = SETTING_FILENAME,
      FIELD(instance),

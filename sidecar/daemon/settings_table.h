@@ -44,7 +44,7 @@ struct setting_row {
     const char *zero_word;    /* the word for 0, or for not set; NULL = none */
     uint64_t min;             /* numbers: the smallest and the largest, 0 by zero_word aside */
     uint64_t max;
-    const char *const *words; /* enum, list; ends with NULL */
+    const char *const *words; /* enum, list; what a URL begins with; ends with NULL */
 };
 
 extern const struct setting_row setting_table[];

@@ -1,14 +1,16 @@
 /*
- * Where a URL can hold a secret: between "://" and '@', and behind '?'.
+ * How a URL may begin, and where it can hold a secret: between "://" and '@', and behind '?'.
  */
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/settings.h"
 #include "daemon/settings_value.h"
 
 #define MASK "***"
+#define KNOWN_MAX 256
 
 static const char *authority_of(const char *url)
 {
@@ -25,6 +27,22 @@ static const char *userinfo_end(const char *url, const char *authority)
     size_t len = is_redis ? strlen(authority) : strcspn(authority, "/?#");
 
     return memrchr(authority, '@', len);
+}
+
+int settings_url_check_beginning(const char *url, const char *const *beginnings, struct err *err)
+{
+    auto_buf struct buf known = {0};
+
+    buf_init(&known, KNOWN_MAX);
+    for (size_t i = 0; beginnings != NULL && beginnings[i] != NULL; i++) {
+        if (strncmp(url, beginnings[i], strlen(beginnings[i])) == 0)
+            return 0;
+        if (buf_printf(&known, err, "%s%s", i == 0 ? "" : ", ", beginnings[i]) != 0)
+            return -1;
+    }
+    if (known.len == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "it begins with none of %s", buf_text(&known));
 }
 
 bool settings_url_has_password(const char *url)

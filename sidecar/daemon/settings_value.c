@@ -289,7 +289,10 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         secret_set(field, text, strlen(text));
         return 0;
     case SETTING_URL:
-        return parse_text(check_url, text, field, err);
+        if (check_url(text, err) != 0 || settings_url_check_beginning(text, row->words, err) != 0)
+            return -1;
+        set_text(field, text);
+        return 0;
     case SETTING_SERVER:
         return parse_text(check_server, text, field, err);
     case SETTING_FILENAME:

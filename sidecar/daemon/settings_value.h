@@ -23,6 +23,8 @@ void setting_value_to_json(const struct setting_row *row, const struct settings 
                            struct json *object, const char *key);
 /* text as it may be shown, on the heap. */
 char *setting_value_masked(const struct setting_row *row, const char *text);
+/* Does url begin with one of them (NULL: any will do)? Else ERR_CONFIG. */
+int settings_url_check_beginning(const char *url, const char *const *beginnings, struct err *err);
 /* Is there a password between "://" and '@'? */
 bool settings_url_has_password(const char *url);
 

@@ -59,6 +59,16 @@ setup() {
     [[ $output != *s3cret* ]]
 }
 
+@test "config refuses the repository that every command would refuse" {
+    for url in ftp://host/x s3:bucket file://relative /backups; do
+        REDKEEP_REPOSITORY=$url run -2 "$redkeep" config
+        [[ $output == *repository* ]]
+    done
+    for url in s3://bucket/prefix file:///nowhere; do # whether it is there is another question
+        REDKEEP_REPOSITORY=$url run -0 "$redkeep" config
+    done
+}
+
 @test "a misspelt setting is refused with the nearest, in all four places" {
     run -2 "$redkeep" config --data-dri /x
     [[ $output == *"the nearest is --data-dir"* ]]
