@@ -1,7 +1,8 @@
 /*
  * The get source: a range in chunks, several under way at a time, delivered in order from a ring.
  * The chunk that was delivered last keeps its buffer until the next one is asked for; then the
- * buffer is used again.
+ * buffer is used again. As many may be under way as s3_multipart.c sends: a far store gives each
+ * connection only so much, in both directions.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,9 @@
 #include "store/s3_call.h"
 
 enum {
-    MAX_CHUNKS = 8,
+    MAX_CHUNKS = 12,
     FIRST_CHUNKS = 3,
-    MAX_BUFFER_BYTES = 64 * 1024 * 1024,
+    MAX_BUFFER_BYTES = 80 * 1024 * 1024,
     LOOK_AGAIN_MS = 20,
 };
 

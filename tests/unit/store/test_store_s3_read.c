@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "store/s3_call.h"
@@ -347,6 +348,46 @@ START_TEST(a_listing_follows_tokens_but_not_in_circles)
 }
 END_TEST
 
+/* Requests for `match` that have come, once there are `wanted` or that does not happen. */
+static unsigned wait_for_requests(const char *match, unsigned wanted)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+    for (int i = 0; i < 1000 && s3_peer_count(peer, match) < wanted; i++)
+        (void)nanosleep(&pause, NULL);
+    return s3_peer_count(peer, match);
+}
+
+START_TEST(as_many_ranges_are_read_ahead_as_parts_may_be_under_way)
+{
+    static const struct {
+        unsigned parallel;
+        unsigned requests;
+    } rows[] = {{1, 1}, {4, 4}, {12, 12}, {64, 12}};
+    auto_free uint8_t *data = xmalloc(16 * MIB);
+
+    peer_fill(data, 16 * MIB, 5);
+    s3_peer_put(peer, "/bucket/p/k", data, 16 * MIB);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct store_options options = {.upload_parallel = rows[i].parallel};
+        const struct store_get_request request = {.key = "k", .size = 16 * MIB, .chunk_bytes = MIB};
+        unsigned before = s3_peer_count(peer, "GET /bucket/p/k");
+        auto_store struct store *store = NULL;
+        auto_source struct source *source = NULL;
+        const uint8_t *chunk = NULL;
+        struct err err = {0};
+        size_t len = 0;
+
+        ck_assert_int_eq(peer_env_open(&env, "bucket/p", &options, &store, &err), 0);
+        ck_assert_int_eq(store_get(store, &request, &source, &err), 0);
+        ck_assert_msg(source_next(source, &chunk, &len, &err) == 0, "%s", err.msg);
+        ck_assert_mem_eq(chunk, data, MIB);
+        unsigned wanted = before + rows[i].requests;
+        ck_assert_uint_eq(wait_for_requests("GET /bucket/p/k", wanted), wanted);
+    }
+}
+END_TEST
+
 static Suite *store_s3_read_suite(void)
 {
     Suite *suite = suite_create("store_s3_read");
@@ -368,6 +409,7 @@ static Suite *store_s3_read_suite(void)
     tcase_add_test(tc, opening_fails_closed_on_answers_that_are_no_listing);
     tcase_add_test(tc, an_unreachable_store_is_given_up_after_three_attempts);
     tcase_add_test(tc, a_listing_follows_tokens_but_not_in_circles);
+    tcase_add_test(tc, as_many_ranges_are_read_ahead_as_parts_may_be_under_way);
     suite_add_tcase(suite, tc);
     return suite;
 }
