@@ -27,10 +27,10 @@ static void tell(const struct backup_options *options, const char *text)
         options->on_event(options->context, text);
 }
 
-static void warn(const struct backup_options *options, const char *text)
+static void warn(const struct backup_options *options, enum problem problem, const char *text)
 {
     if (options->on_warning != NULL)
-        options->on_warning(options->context, text);
+        options->on_warning(options->context, problem, text);
 }
 
 static void on_snapshot_event(void *context, const char *text)
@@ -145,12 +145,14 @@ static int judge_rdb(const struct rdb_ends *rdb, const struct manifest_file *fil
         why = "its format is not known to this redkeep";
     else if (rdb->tail.crc == 0)
         why = "the server saves without a checksum (rdbchecksum no)";
-    else if (file->crc64 != 0)
-        return err_set(err, ERR_CORRUPT,
-                       "%s does not match its own checksum: what the server wrote is not what is "
-                       "on the disk. HINT: look at the disk and the memory of this host; the "
-                       "backup was not stored",
-                       file->name);
+    else if (file->crc64 != 0) {
+        (void)err_set(err, ERR_CORRUPT,
+                      "%s does not match its own checksum: what the server wrote is not what is "
+                      "on the disk. HINT: look at the disk and the memory of this host; the "
+                      "backup was not stored",
+                      file->name);
+        return err_as(err, file->kind == MANIFEST_RDB ? PROBLEM_RDB_CORRUPT : PROBLEM_AOF_CORRUPT);
+    }
     if (why != NULL && manifest->unproven_why == NULL)
         manifest->unproven_why = xasprintf("%s: %s", file->name, why);
     return 0;
@@ -209,8 +211,12 @@ static int store_data(struct store *store, const struct snapshot *snapshot,
     if (store_put(store, key, pack_bound(bundle), &manifest->parts, &stored, err) != 0)
         return -1;
     out = sink_part_crcs_new(stored, manifest->parts.part_bytes, &manifest->part_crcs);
-    if (pack_bundle(bundle, &pack_options, out, crc, err) != 0)
-        return -1;
+    if (pack_bundle(bundle, &pack_options, out, crc, err) != 0) {
+        if (err->kind != ERR_CORRUPT)
+            return -1;
+        /* a file that is shorter than it was when it was pinned */
+        return err_as(err, snapshot->saved.fd >= 0 ? PROBLEM_RDB_CORRUPT : PROBLEM_AOF_CORRUPT);
+    }
     copy_files(snapshot, crc, manifest);
     if (judge(snapshot, manifest, err) != 0 || cancel_check(err) != 0 ||
         finish_data(&out, store, key, err) != 0)
@@ -231,6 +237,7 @@ static int check_readable(const char *text, struct err *err)
     if (manifest_parse(text, len, "of this backup", &again, err) == 0)
         return 0;
     err->kind = ERR_FAILED; /* it is this redkeep that has failed */
+    (void)err_as(err, PROBLEM_FAILED);
     return err_wrap(err, "no redkeep could restore it");
 }
 
@@ -288,7 +295,7 @@ static void warn_of_other_dir(const struct backup_options *options,
         "the server says that its directory is %s, which is here too and holds its files, "
         "but is not data-dir, %s: are redis-url and data-dir those of one server?",
         names->dir, options->data_dir);
-    warn(options, text);
+    warn(options, PROBLEM_DATA_DIR, text);
 }
 
 /* What the user might have expected to be in the backup, or to be otherwise. */
@@ -310,7 +317,7 @@ static void tell_about(const struct backup_options *options, const struct snapsh
                       "forked for it: are redis-url and data-dir those of one "
                       "server?",
                       options->data_dir, names->dbfilename);
-        warn(options, text);
+        warn(options, PROBLEM_DATA_DIR, text);
     }
 }
 
@@ -323,7 +330,7 @@ static int choose_id(struct store *store, const struct backup_options *options,
         auto_free char *text = xasprintf("the backup %s is later than the clock of this host says: "
                                          "%s will not be the latest. Is the clock right?",
                                          out->later, out->id);
-        warn(options, text);
+        warn(options, PROBLEM_CONFIG, text);
     }
     return 0;
 }
@@ -370,6 +377,8 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
     if (catalog_check_instance(options->instance, err) != 0)
         return -1;
     if (fs_open_dir(AT_FDCWD, options->data_dir, &data_dir_fd, err) != 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            (void)err_as(err, PROBLEM_DATA_DIR);
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "open the data directory (data-dir)");
     }
@@ -379,7 +388,7 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
     if (!manifest.proven) {
         auto_free char *text =
             xasprintf("backup %s is not proven: %s", manifest.id, manifest.unproven_why);
-        warn(options, text);
+        warn(options, PROBLEM_BACKUP_UNPROVEN, text);
     }
     *out = manifest;
     manifest = (struct manifest){0};

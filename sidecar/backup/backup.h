@@ -29,7 +29,7 @@ struct backup_options {
     /* Told what is going on, in words for a log; may be NULL. */
     void (*on_event)(void *context, const char *text);
     /* The same for what somebody should look at; may be NULL. */
-    void (*on_warning)(void *context, const char *text);
+    void (*on_warning)(void *context, enum problem problem, const char *text);
     void *context;
 };
 

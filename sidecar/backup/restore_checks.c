@@ -107,10 +107,11 @@ int restore_check_room(const struct restore_job *job, const struct manifest *man
         return 0;
     format_size(need, need_text, sizeof(need_text));
     format_size(have, have_text, sizeof(have_text));
-    return err_set(err, ERR_FAILED,
-                   "restore %s into %s: it needs %s, and %s are free. HINT: make room on the "
-                   "volume or use a larger one; nothing was fetched",
-                   manifest->id, job->options->dir, need_text, have_text);
+    (void)err_set(err, ERR_FAILED,
+                  "restore %s into %s: it needs %s, and %s are free. HINT: make room on the "
+                  "volume or use a larger one; nothing was fetched",
+                  manifest->id, job->options->dir, need_text, have_text);
+    return err_as(err, PROBLEM_DISK_FULL);
 }
 
 static int check_version(const struct restore_options *options, const struct manifest *manifest,

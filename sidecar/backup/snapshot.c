@@ -182,9 +182,10 @@ static int pin_aof(const struct server_files *names, const struct snapshot_optio
         if (aof_pin_open(&pin, &snapshot->aof, err) == 0)
             return 0;
     }
-    if (err->kind == ERR_NOT_FOUND) /* a missing file is no missing backup */
-        err->kind = ERR_FAILED;
-    return -1;
+    if (err->kind != ERR_NOT_FOUND)
+        return -1;
+    err->kind = ERR_FAILED; /* a missing file is no missing backup */
+    return err->problem != PROBLEM_NONE ? -1 : err_as(err, PROBLEM_DATA_DIR);
 }
 
 static void on_aof_wait(void *context)
@@ -235,11 +236,13 @@ static int look_at_server(struct redis *redis, struct snapshot *snapshot, struct
     if (redis_info(redis, NULL, &text, err) != 0)
         return -1;
     redis_info_parse(buf_text(&text), text.len, &snapshot->info);
-    if (snapshot->info.loading == 1 || snapshot->info.async_loading == 1)
-        return err_set(err, ERR_SERVER,
-                       "back up %s: it is still loading its data. HINT: try again when it has "
-                       "loaded",
-                       redis_label(redis));
+    if (snapshot->info.loading == 1 || snapshot->info.async_loading == 1) {
+        (void)err_set(err, ERR_SERVER,
+                      "back up %s: it is still loading its data. HINT: try again when it has "
+                      "loaded",
+                      redis_label(redis));
+        return err_as(err, PROBLEM_SERVER_LOADING);
+    }
     return 0;
 }
 
@@ -271,10 +274,12 @@ static int take_all(struct redis *redis, const struct server_files *names,
         return -1;
     if (options->include_aof && add_aof(redis, names, options, snapshot, err) != 0)
         return -1;
-    if (snapshot->file_count == 0)
-        return err_set(err, ERR_CONFIG,
-                       "backup-include asks for the append-only files alone, and the server runs "
-                       "with appendonly no. HINT: include rdb as well");
+    if (snapshot->file_count == 0) {
+        (void)err_set(err, ERR_CONFIG,
+                      "backup-include asks for the append-only files alone, and the server runs "
+                      "with appendonly no. HINT: include rdb as well");
+        return err_as(err, PROBLEM_NO_DATA);
+    }
     if (options->include_acl && names->aclfile != NULL &&
         add_small(snapshot, options->data_dir_fd, names->aclfile, names->aclfile, MANIFEST_ACL,
                   err) != 0)

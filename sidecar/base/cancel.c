@@ -24,7 +24,8 @@ bool cancel_requested(void)
 
 int cancel_check(struct err *err)
 {
-    if (cancel_requested())
-        return err_set(err, ERR_FAILED, "interrupted by a signal");
-    return 0;
+    if (!cancel_requested())
+        return 0;
+    (void)err_set(err, ERR_FAILED, "interrupted by a signal");
+    return err_as(err, PROBLEM_INTERRUPTED);
 }

@@ -63,3 +63,10 @@ void command_on_warning(void *context, const char *text)
     (void)context;
     log_warn("%s", text);
 }
+
+void command_on_problem(void *context, enum problem problem, const char *text)
+{
+    (void)context;
+    (void)problem;
+    log_warn("%s", text);
+}

@@ -22,5 +22,7 @@ struct server_names command_names(const struct command_context *context);
 void command_on_event(void *context, const char *text);
 /* The same at level warn. */
 void command_on_warning(void *context, const char *text);
+/* The same for a warning that has a code. */
+void command_on_problem(void *context, enum problem problem, const char *text);
 
 #endif

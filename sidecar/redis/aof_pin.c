@@ -125,9 +125,11 @@ static int open_until_whole(struct pinning *pinning, struct err *err)
 
         if (opened < 0)
             return -1;
-        if (opened == 1 && pinning->pin.count == 0)
-            return err_set(err, ERR_NOT_FOUND, "%s: the AOF manifest lists no files",
-                           pinning->options->dir);
+        if (opened == 1 && pinning->pin.count == 0) {
+            (void)err_set(err, ERR_NOT_FOUND, "%s: the AOF manifest lists no files",
+                          pinning->options->dir);
+            return err_as(err, PROBLEM_AOF_CORRUPT);
+        }
         if (opened == 1)
             return 0;
         clock_sleep_ms(pinning->options->clock, TRY_PAUSE_MS);
@@ -308,7 +310,7 @@ int aof_pin_open(const struct aof_pin_options *options, struct aof_pin *out, str
     pinning.pin.manifest_name = xasprintf("%s.manifest", options->appendfilename);
     if (pin_set(&pinning, err) < 0) {
         aof_pin_release(&pinning.pin);
-        return -1;
+        return err->kind == ERR_CORRUPT ? err_as(err, PROBLEM_AOF_CORRUPT) : -1;
     }
     *out = pinning.pin;
     return 0;

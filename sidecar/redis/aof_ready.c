@@ -76,18 +76,21 @@ static int check_limits(struct waiting *waiting, const struct redis_server_info 
         waiting->put_off_ms = -1;
     else if (waiting->put_off_ms < 0)
         waiting->put_off_ms = now_ms;
-    if (put_off && now_ms - waiting->put_off_ms >= PUT_OFF_MAX_MS)
-        return err_set(err, ERR_SERVER,
-                       "%s: the server puts off the rewrite of its append-only files, and those on "
-                       "the disk may be old. HINT: its log says why the last one failed",
-                       redis_label(waiting->watch->redis));
-    if (timeout_ms > 0 && now_ms - waiting->began_ms >= timeout_ms)
-        return err_set(
-            err, ERR_SERVER,
-            "%s: the server did not get its append-only files ready within %lld s. HINT: "
-            "they are complete when aof_rewrite_in_progress is 0 in INFO; save-timeout "
-            "is how long redkeep waits",
-            redis_label(waiting->watch->redis), (long long)(timeout_ms / 1000));
+    if (put_off && now_ms - waiting->put_off_ms >= PUT_OFF_MAX_MS) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: the server puts off the rewrite of its append-only files, and those on "
+                      "the disk may be old. HINT: its log says why the last one failed",
+                      redis_label(waiting->watch->redis));
+        return err_as(err, PROBLEM_AOF_REWRITE_ERR);
+    }
+    if (timeout_ms > 0 && now_ms - waiting->began_ms >= timeout_ms) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: the server did not get its append-only files ready within %lld s. HINT: "
+                      "they are complete when aof_rewrite_in_progress is 0 in INFO; save-timeout "
+                      "is how long redkeep waits",
+                      redis_label(waiting->watch->redis), (long long)(timeout_ms / 1000));
+        return err_as(err, PROBLEM_SAVE_BUSY);
+    }
     return cancel_check(err);
 }
 

@@ -69,7 +69,7 @@ static int fail_reply(const struct redis *redis, const char *command, const char
     (void)err_set(err, ERR_SERVER, "%s: %s: the server said \"%.300s\"%s", redis->label, command,
                   words, redis_hint_of_reply(words));
     err->code = redis_reply_is_for_now(words) ? EBUSY : 0;
-    return -1;
+    return err_as(err, redis_problem_of_reply(words));
 }
 
 static int send_all(const struct redis *redis, const char *data, size_t len, struct err *err)

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/problem.h"
+
 /* The first word of an error reply ("ERR ...", "NOAUTH ...") is `word`. */
 bool redis_reply_is(const char *reply, const char *word);
 /* The command was renamed or does not exist. */
@@ -19,7 +21,9 @@ bool redis_reply_is_for_now(const char *reply);
 
 /* ". HINT: ..." or "" : static text, to be put behind a message. */
 const char *redis_hint_of_reply(const char *reply);
-/* The same for the operating system's words about a failed connection. */
+/* What it is by name; PROBLEM_NONE when the reply has no name of its own. */
+enum problem redis_problem_of_reply(const char *reply);
+/* The hint for the operating system's words about a failed connection. */
 const char *redis_hint_of_io(const char *why);
 
 #endif

@@ -77,11 +77,13 @@ static int pause_poll(struct save *save, struct err *err)
 
     if (cancel_check(err) < 0)
         return -1;
-    if (options->timeout_ms > 0 && spent_ms >= options->timeout_ms)
-        return err_set(err, ERR_SERVER,
-                       "%s: the save was not done within %lld s. HINT: it may still finish; is "
-                       "another save or AOF rewrite running all the time, or the disk slow?",
-                       redis_label(save->redis), (long long)(options->timeout_ms / 1000));
+    if (options->timeout_ms > 0 && spent_ms >= options->timeout_ms) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: the save was not done within %lld s. HINT: it may still finish; is "
+                      "another save or AOF rewrite running all the time, or the disk slow?",
+                      redis_label(save->redis), (long long)(options->timeout_ms / 1000));
+        return err_as(err, PROBLEM_SAVE_BUSY);
+    }
     save->poll_ms = save->poll_ms < longest_ms ? save->poll_ms : longest_ms;
     clock_sleep_ms(options->clock, save->poll_ms);
     save->poll_ms *= 2;
@@ -134,10 +136,12 @@ static int begin(struct save *save, struct err *err)
         if (looked < 0 || (looked == 0 && pause_poll(save, err) < 0))
             return -1;
     }
-    if (info.loading == 1 || info.async_loading == 1)
-        return err_set(err, ERR_SERVER,
-                       "%s: the server is still loading its data. HINT: wait until it is ready",
-                       redis_label(save->redis));
+    if (info.loading == 1 || info.async_loading == 1) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: the server is still loading its data. HINT: wait until it is ready",
+                      redis_label(save->redis));
+        return err_as(err, PROBLEM_SERVER_LOADING);
+    }
     if (info.run_id[0] == '\0' || info.server_time_usec < 0)
         return err_set(err, ERR_SERVER,
                        "%s: INFO tells no run_id or server_time_usec, so no save can be proven",
@@ -192,7 +196,7 @@ static int take_file(const struct save *save, int64_t not_before_s, bool trusted
         return 0;
 
     if (rdb_probe_fd(fd, save->file_label, &rdb, err) < 0)
-        return -1;
+        return err->kind == ERR_CORRUPT ? err_as(err, PROBLEM_RDB_CORRUPT) : -1;
     if (rdb.head.ctime_s < 0 ? !trusted : rdb.head.ctime_s < not_before_s)
         return 0;
     out->fd = take_fd(&fd);
@@ -238,12 +242,14 @@ static int ask_for_save(struct save *save, struct redis_saved *out, int *refusal
 
     if (answer == REDIS_BGSAVE_ACCEPTED)
         return 1;
-    if (answer == REDIS_BGSAVE_FORK_FAILED)
-        return err_set(err, ERR_SERVER,
-                       "%s: BGSAVE: the server could not fork (it said only \"%s\"). HINT: it "
-                       "lacks memory or processes: set vm.overcommit_memory=1 on the host, raise "
-                       "the memory limit, and look at the server's log",
-                       redis_label(save->redis), buf_text(&reply));
+    if (answer == REDIS_BGSAVE_FORK_FAILED) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: BGSAVE: the server could not fork (it said only \"%s\"). HINT: it "
+                      "lacks memory or processes: set vm.overcommit_memory=1 on the host, raise "
+                      "the memory limit, and look at the server's log",
+                      redis_label(save->redis), buf_text(&reply));
+        return err_as(err, PROBLEM_FORK_FAILED);
+    }
     if (!redis_info_has_child(&out->at_fork) && ++*refusals > REFUSALS_MAX)
         return err_set(err, ERR_SERVER, "%s: BGSAVE: refused %d times: the server said \"%.300s\"",
                        redis_label(save->redis), *refusals, buf_text(&reply));
@@ -304,11 +310,12 @@ static int fail_unseen(const struct save *save, const char *what, struct err *er
     char place[384];
 
     describe_place(save, place, sizeof(place));
-    return err_set(err, ERR_SERVER,
-                   "%s: the server says that it saved, but %s %s. HINT: data-dir and the "
-                   "dbfilename must name the server's own directory and file, as redkeep sees "
-                   "them.%s",
-                   redis_label(save->redis), save->file_label, what, place);
+    (void)err_set(err, ERR_SERVER,
+                  "%s: the server says that it saved, but %s %s. HINT: data-dir and the "
+                  "dbfilename must name the server's own directory and file, as redkeep sees "
+                  "them.%s",
+                  redis_label(save->redis), save->file_label, what, place);
+    return err_as(err, PROBLEM_DATA_DIR);
 }
 
 /* Why there is no new file: -1 with the reason, 0 when another attempt makes sense. */
@@ -317,24 +324,26 @@ static int judge_failure(const struct save *save, const struct redis_server_info
 {
     char place[384];
 
-    if (info->rdb_last_bgsave_ok == 0)
-        return err_set(
-            err, ERR_SERVER,
-            "%s: the server's save failed. HINT: its log says why: no space or no "
-            "permission in its directory, or its child was killed (out of memory). Until "
-            "a save succeeds, it may refuse writes (MISCONF)",
-            redis_label(save->redis));
+    if (info->rdb_last_bgsave_ok == 0) {
+        (void)err_set(err, ERR_SERVER,
+                      "%s: the server's save failed. HINT: its log says why: no space or no "
+                      "permission in its directory, or its child was killed (out of memory). Until "
+                      "a save succeeds, it may refuse writes (MISCONF)",
+                      redis_label(save->redis));
+        return err_as(err, PROBLEM_BGSAVE_ERR);
+    }
     /* FLUSHALL and BGSAVE CANCEL leave the time alone; a save that ended moves it */
     if (info->rdb_last_save_time_s > save->last_save_time_s)
         return fail_unseen(save, save->before.exists ? "is unchanged" : "is not there", err);
     if (attempts < ATTEMPTS_MAX)
         return 0;
     describe_place(save, place, sizeof(place));
-    return err_set(err, ERR_SERVER,
-                   "%s: %d saves, and no new %s, though the server names no error. HINT: data-dir "
-                   "and the dbfilename must name the server's own directory and file, as redkeep "
-                   "sees them.%s Or something runs FLUSHALL, or BGSAVE CANCEL, while it saves",
-                   redis_label(save->redis), attempts, save->file_label, place);
+    (void)err_set(err, ERR_SERVER,
+                  "%s: %d saves, and no new %s, though the server names no error. HINT: data-dir "
+                  "and the dbfilename must name the server's own directory and file, as redkeep "
+                  "sees them.%s Or something runs FLUSHALL, or BGSAVE CANCEL, while it saves",
+                  redis_label(save->redis), attempts, save->file_label, place);
+    return err_as(err, PROBLEM_DATA_DIR);
 }
 
 /* 1 saved; 0 no file came of it, but another attempt makes sense. */

@@ -32,10 +32,11 @@ static int check_disk(const struct redis_server_info *info, const struct redis_s
         return 0;
     format_size(need, need_text, sizeof(need_text));
     format_size(room->disk_free_bytes, free_text, sizeof(free_text));
-    return err_set(err, ERR_FAILED,
-                   "no save was started: it may need %s on the server's volume, and %s are free. A "
-                   "save that fails makes the server refuse writes. HINT: make the volume larger",
-                   need_text, free_text);
+    (void)err_set(err, ERR_FAILED,
+                  "no save was started: it may need %s on the server's volume, and %s are free. A "
+                  "save that fails makes the server refuse writes. HINT: make the volume larger",
+                  need_text, free_text);
+    return err_as(err, PROBLEM_DISK_FULL);
 }
 
 static int check_memory(const struct redis_server_info *info, const struct redis_save_room *room,
@@ -50,12 +51,12 @@ static int check_memory(const struct redis_server_info *info, const struct redis
         return 0;
     format_size(need, need_text, sizeof(need_text));
     format_size((uint64_t)room->memory_free_bytes, free_text, sizeof(free_text));
-    return err_set(
-        err, ERR_FAILED,
-        "no save was started: its fork may need %s of memory, and %s are free. A child "
-        "that is killed makes the server refuse writes. HINT: raise the memory limit, or "
-        "lower maxmemory",
-        need_text, free_text);
+    (void)err_set(err, ERR_FAILED,
+                  "no save was started: its fork may need %s of memory, and %s are free. A child "
+                  "that is killed makes the server refuse writes. HINT: raise the memory limit, or "
+                  "lower maxmemory",
+                  need_text, free_text);
+    return err_as(err, PROBLEM_MEMORY_LOW);
 }
 
 int redis_save_preflight(const struct redis_server_info *info, const struct redis_save_room *room,

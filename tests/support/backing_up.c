@@ -17,12 +17,12 @@ static void on_event(void *context, const char *text)
     (void)buf_printf(&run->events, &ignored, "%s\n", text);
 }
 
-static void on_warning(void *context, const char *text)
+static void on_warning(void *context, enum problem problem, const char *text)
 {
     struct backing_up *run = context;
     struct err ignored;
 
-    (void)buf_printf(&run->warnings, &ignored, "%s\n", text);
+    (void)buf_printf(&run->warnings, &ignored, "%s: %s\n", problem_row(problem)->code, text);
 }
 
 void backing_up_begin(struct backing_up *run, const char *const *args)

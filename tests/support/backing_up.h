@@ -19,8 +19,8 @@ struct backing_up {
     struct backup_options options;
     struct manifest manifest; /* of the last run that succeeded */
     struct err err;
-    struct buf events; /* a line each */
-    struct buf warnings;
+    struct buf events;   /* a line each */
+    struct buf warnings; /* a line each: "CODE: text" */
 };
 
 /* args as those of redis_server_options. Includes the dump and the ACL file. */

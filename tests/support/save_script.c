@@ -159,7 +159,8 @@ void save_script_saves(const struct redis_peer_step *steps, int attempts, bool e
     save_script_release(&fixture);
 }
 
-void save_script_fails(const struct redis_peer_step *steps, enum err_kind kind, const char *says)
+enum problem save_script_fails(const struct redis_peer_step *steps, enum err_kind kind,
+                               const char *says)
 {
     struct save_script fixture;
     struct redis_saved saved = REDIS_SAVED_INIT;
@@ -174,4 +175,5 @@ void save_script_fails(const struct redis_peer_step *steps, enum err_kind kind, 
     ck_assert_int_eq(saved.fd, -1);
     ck_assert_uint_eq(fd_count(), before);
     save_script_release(&fixture);
+    return err_problem(&err);
 }

@@ -92,6 +92,7 @@ int save_script_run(struct save_script *script, const struct redis_peer_step *st
 /* The steps, beside an old dump, make a proven save of so many attempts. */
 void save_script_saves(const struct redis_peer_step *steps, int attempts, bool exact);
 /* The steps, beside an old dump, fail with words that hold `says`, and leak nothing. */
-void save_script_fails(const struct redis_peer_step *steps, enum err_kind kind, const char *says);
+enum problem save_script_fails(const struct redis_peer_step *steps, enum err_kind kind,
+                               const char *says);
 
 #endif

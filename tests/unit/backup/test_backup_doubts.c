@@ -104,6 +104,7 @@ START_TEST(append_only_files_that_were_turned_off_are_not_there)
 {
     redis_server_do(&run.server, "CONFIG SET appendonly no");
     backing_up_must_fail(&run, ERR_CONFIG);
+    ck_assert_int_eq(err_problem(&run.err), PROBLEM_NO_DATA);
 }
 END_TEST
 
@@ -122,6 +123,7 @@ START_TEST(a_base_that_was_cut_is_not_stored)
         cut_base(i == 0 ? 1 : 20);
         backing_up_must_fail(&run, ERR_CORRUPT);
         ck_assert_ptr_nonnull(strstr(run.err.msg, "BGREWRITEAOF"));
+        ck_assert_int_eq(err_problem(&run.err), PROBLEM_AOF_CORRUPT);
         run.options.include_rdb = i > 0;
     }
 }
@@ -133,6 +135,7 @@ START_TEST(a_base_that_rotted_is_not_stored)
 
     ck_assert_int_eq(pwrite(fd, "8", 1, 12), 1); /* in the name of the first field */
     backing_up_must_fail(&run, ERR_CORRUPT);
+    ck_assert_int_eq(err_problem(&run.err), PROBLEM_AOF_CORRUPT);
 }
 END_TEST
 
@@ -145,7 +148,7 @@ START_TEST(a_base_that_was_not_looked_through_is_not_proven)
     backing_up_must_succeed(&run);
     ck_assert(!run.manifest.proven);
     ck_assert_ptr_nonnull(strstr(run.manifest.unproven_why, "an RDB with commands behind it"));
-    ck_assert(warns("is not proven"));
+    ck_assert(warns("BACKUP_UNPROVEN: backup "));
     ck_assert_int_eq(run.manifest.rdb_version, 10);
     check_restored("1"); /* it does load */
 }
@@ -199,6 +202,7 @@ START_TEST(backups_of_one_second_sort_as_they_were_made)
     now_ms -= 1000000;
     backing_up_must_succeed(&run);
     ck_assert(warns("later than the clock of this host"));
+    ck_assert(warns("CONFIG: the backup "));
 }
 END_TEST
 
@@ -299,6 +303,7 @@ START_TEST(a_data_directory_of_another_server_is_warned_of)
     run.options.clock = &clock;
     ck_assert_msg(backing_up_run(&run) == 0, "%s", run.err.msg);
     ck_assert_msg(warns("does not hold as many keys"), "%s", buf_text(&run.warnings));
+    ck_assert(warns("DATA_DIR: the server says"));
     ck_assert(warns(run.server.dir));
     ck_assert(!run.manifest.has_keys);
     redis_server_stop(&second);

@@ -187,6 +187,7 @@ START_TEST(a_dump_that_rots_on_the_disk_is_never_stored)
         }
         ck_assert_int_eq(rc, -1);
         ck_assert_msg(run.err.kind == ERR_CORRUPT, "byte %zu: %s", flip_at, run.err.msg);
+        ck_assert_int_eq(err_problem(&run.err), PROBLEM_RDB_CORRUPT);
         ck_assert_ptr_nonnull(strstr(run.err.msg, "HINT"));
         ck_assert_uint_eq(run.fake.count, 0);
     }
@@ -196,8 +197,10 @@ END_TEST
 START_TEST(a_dump_that_was_cut_is_never_stored)
 {
     run.fake.hook = cut;
-    for (flip_at = 0; flip_at < 120; flip_at += 17)
+    for (flip_at = 0; flip_at < 120; flip_at += 17) {
         backing_up_must_fail(&run, ERR_CORRUPT);
+        ck_assert_int_eq(err_problem(&run.err), PROBLEM_RDB_CORRUPT);
+    }
 }
 END_TEST
 

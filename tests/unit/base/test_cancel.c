@@ -42,6 +42,8 @@ static int it_arrives(int signal_number)
     for (int i = 0; i < 3; i++) /* asking does not use it up */
         if (!cancel_requested() || cancel_check(&err) != -1)
             return 2;
+    if (err_problem(&err) != PROBLEM_INTERRUPTED)
+        return 4;
     return err.kind == ERR_FAILED && strstr(err.msg, "interrupted") != NULL ? 0 : 3;
 }
 

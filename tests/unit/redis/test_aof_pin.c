@@ -76,6 +76,8 @@ static void check_fails(const struct fixture *fixture, enum err_kind kind, const
 
     ck_assert_msg(pin(fixture, &got, &err) == -1, "not: %s", says);
     ck_assert_msg(err.kind == kind, "%d: %s", (int)err.kind, err.msg);
+    if (kind == ERR_CORRUPT)
+        ck_assert_int_eq(err_problem(&err), PROBLEM_AOF_CORRUPT);
     ck_assert_msg(strstr(err.msg, says) != NULL, "\"%s\" is not in: %s", says, err.msg);
     ck_assert_uint_eq(got.count, 77);
     ck_assert_uint_eq(fd_count(), before);

@@ -163,6 +163,9 @@ static void fails_with(const struct redis_peer_step *always, int64_t timeout_ms,
     ck_assert_int_eq(run(&fixture, steps, timeout_ms == 60000 ? 0 : timeout_ms, &err), -1);
     ck_assert_int_eq(err.kind, ERR_SERVER);
     ck_assert_msg(strstr(err.msg, says) != NULL, "%s", err.msg);
+    ck_assert_int_eq(err_problem(&err), strstr(err.msg, "puts off") != NULL
+                                            ? PROBLEM_AOF_REWRITE_ERR
+                                            : PROBLEM_SAVE_BUSY);
     fixture_release(&fixture);
     free(steps);
 }

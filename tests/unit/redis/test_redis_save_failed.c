@@ -17,7 +17,8 @@ START_TEST(a_save_that_is_always_refused_fails_with_the_reason)
         HELLO, INFO(IDLE), REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, END,
     };
 
-    save_script_fails(steps, ERR_SERVER, "some new reason");
+    ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, "some new reason"),
+                     PROBLEM_SERVER_FAILED);
 }
 END_TEST
 
@@ -35,11 +36,14 @@ START_TEST(a_save_that_is_always_dropped_fails)
         END,
     };
 
-    save_script_fails(steps, ERR_SERVER,
-                      "3 saves, and no new /our/data/dump.rdb, though the server names no error. "
-                      "HINT: data-dir and the dbfilename must name the server's own directory and "
-                      "file, as redkeep sees them. The server says that it saves to /there/x.rdb. "
-                      "Or something runs FLUSHALL");
+    ck_assert_int_eq(
+        save_script_fails(
+            steps, ERR_SERVER,
+            "3 saves, and no new /our/data/dump.rdb, though the server names no error. "
+            "HINT: data-dir and the dbfilename must name the server's own directory and "
+            "file, as redkeep sees them. The server says that it saves to /there/x.rdb. "
+            "Or something runs FLUSHALL"),
+        PROBLEM_DATA_DIR);
 }
 END_TEST
 
@@ -48,7 +52,8 @@ START_TEST(data_that_is_always_flushed_fails)
 #define FLUSH INFO(DROPPED), STARTED, INFO(FORKED), INFO_AND(DROPPED, empty_save_appears)
     const struct redis_peer_step steps[] = {HELLO, INFO(IDLE), FLUSH, FLUSH, FLUSH, END};
 
-    save_script_fails(steps, ERR_SERVER, "flushed during each of 3 saves");
+    ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, "flushed during each of 3 saves"),
+                     PROBLEM_SERVER_FAILED);
 }
 END_TEST
 
@@ -57,7 +62,9 @@ START_TEST(a_killed_child_is_not_tried_again)
     const struct redis_peer_step steps[] = {HELLO,        INFO(IDLE), INFO(IDLE), STARTED,
                                             INFO(FORKED), INFO(DIED), END};
 
-    save_script_fails(steps, ERR_SERVER, "the server's save failed. HINT: its log says why");
+    ck_assert_int_eq(
+        save_script_fails(steps, ERR_SERVER, "the server's save failed. HINT: its log says why"),
+        PROBLEM_BGSAVE_ERR);
 }
 END_TEST
 
@@ -75,11 +82,13 @@ START_TEST(another_directory_is_named)
         END,
     };
 
-    save_script_fails(
-        steps, ERR_SERVER,
-        "/our/data/dump.rdb is unchanged. HINT: data-dir and the dbfilename must name the "
-        "server's own directory and file, as redkeep sees them. The server says that it "
-        "saves to /there/x.rdb.");
+    ck_assert_int_eq(
+        save_script_fails(
+            steps, ERR_SERVER,
+            "/our/data/dump.rdb is unchanged. HINT: data-dir and the dbfilename must name the "
+            "server's own directory and file, as redkeep sees them. The server says that it "
+            "saves to /there/x.rdb."),
+        PROBLEM_DATA_DIR);
 }
 END_TEST
 
@@ -97,7 +106,8 @@ START_TEST(another_directory_is_guessed_where_config_is_forbidden)
         END,
     };
 
-    save_script_fails(steps, ERR_SERVER, "as redkeep sees them.");
+    ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, "as redkeep sees them."),
+                     PROBLEM_DATA_DIR);
 }
 END_TEST
 
@@ -106,8 +116,10 @@ START_TEST(a_failed_fork_is_explained)
     const struct redis_peer_step steps[] = {HELLO,      INFO(IDLE), INFO(IDLE), BGSAVE("-ERR\r\n"),
                                             INFO(DIED), END};
 
-    save_script_fails(steps, ERR_SERVER,
-                      "HINT: it lacks memory or processes: set vm.overcommit_memory=1");
+    ck_assert_int_eq(
+        save_script_fails(steps, ERR_SERVER,
+                          "HINT: it lacks memory or processes: set vm.overcommit_memory=1"),
+        PROBLEM_FORK_FAILED);
 }
 END_TEST
 
@@ -116,20 +128,23 @@ START_TEST(replies_that_end_the_attempt_do)
     static const struct {
         const char *reply;
         const char *says;
+        enum problem problem;
     } rows[] = {
-        {"-NOPERM this user has no permissions to run the 'bgsave' command\r\n", "+bgsave"},
-        {"-LOADING x\r\n", "LOADING"},
-        {"-MISCONF x\r\n", "MISCONF"},
-        {"-NOAUTH x\r\n", "NOAUTH"},
-        {"-MASTERDOWN x\r\n", "replica"},
-        {"-ERR unknown command 'BGSAVE', with args beginning with: \r\n", "renamed"},
+        {"-NOPERM this user has no permissions to run the 'bgsave' command\r\n", "+bgsave",
+         PROBLEM_SERVER_DENIED},
+        {"-LOADING x\r\n", "LOADING", PROBLEM_SERVER_LOADING},
+        {"-MISCONF x\r\n", "MISCONF", PROBLEM_BGSAVE_ERR},
+        {"-NOAUTH x\r\n", "NOAUTH", PROBLEM_SERVER_AUTH},
+        {"-MASTERDOWN x\r\n", "replica", PROBLEM_SERVER_FAILED},
+        {"-ERR unknown command 'BGSAVE', with args beginning with: \r\n", "renamed",
+         PROBLEM_SERVER_DENIED},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct redis_peer_step steps[] = {
             HELLO, INFO(IDLE), INFO(IDLE), BGSAVE(rows[i].reply), INFO(IDLE), END};
 
-        save_script_fails(steps, ERR_SERVER, rows[i].says);
+        ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, rows[i].says), rows[i].problem);
     }
 }
 END_TEST
@@ -139,8 +154,10 @@ START_TEST(a_loading_server_is_left_alone)
     const struct redis_peer_step loading[] = {HELLO, INFO(IDLE "loading:1\r\n"), END};
     const struct redis_peer_step replica[] = {HELLO, INFO(IDLE "async_loading:1\r\n"), END};
 
-    save_script_fails(loading, ERR_SERVER, "still loading");
-    save_script_fails(replica, ERR_SERVER, "still loading");
+    ck_assert_int_eq(save_script_fails(loading, ERR_SERVER, "still loading"),
+                     PROBLEM_SERVER_LOADING);
+    ck_assert_int_eq(save_script_fails(replica, ERR_SERVER, "still loading"),
+                     PROBLEM_SERVER_LOADING);
 }
 END_TEST
 
@@ -183,6 +200,7 @@ START_TEST(a_server_that_is_gone_at_any_step_is_given_up_after_a_minute)
         ck_assert_int_eq(save_script_run(&fixture, steps, 0, &saved, &err), -1);
         ck_assert_int_eq(err.kind, ERR_SERVER);
         ck_assert_msg(strstr(err.msg, "cannot be reached for 60 s") != NULL, "%s", err.msg);
+        ck_assert_int_eq(err_problem(&err), PROBLEM_SERVER_UNREACHABLE);
         ck_assert_int_ge(fixture.clock.slept_ms, 60000);
         ck_assert_int_lt(fixture.clock.slept_ms, 62000);
         save_script_release(&fixture);
@@ -202,6 +220,7 @@ START_TEST(a_script_that_never_ends_is_waited_for_as_long_as_a_save_may_take)
     save_script_init(&fixture);
     ck_assert_int_eq(save_script_run(&fixture, steps, 5000, &saved, &err), -1);
     ck_assert_msg(strstr(err.msg, "not done within 5 s") != NULL, "%s", err.msg);
+    ck_assert_int_eq(err_problem(&err), PROBLEM_SAVE_BUSY);
     save_script_release(&fixture);
 }
 END_TEST
@@ -231,7 +250,7 @@ START_TEST(a_server_that_refuses_who_comes_back_is_not_asked_again)
         END,
     };
 
-    save_script_fails(steps, ERR_SERVER, "NOAUTH");
+    ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, "NOAUTH"), PROBLEM_SERVER_AUTH);
 }
 END_TEST
 
@@ -246,8 +265,10 @@ START_TEST(a_broken_new_file_is_corrupt)
         END,
     };
 
-    save_script_fails(cut, ERR_CORRUPT, "/our/data/dump.rdb");
-    save_script_fails(empty, ERR_CORRUPT, "too few for an RDB");
+    ck_assert_int_eq(save_script_fails(cut, ERR_CORRUPT, "/our/data/dump.rdb"),
+                     PROBLEM_RDB_CORRUPT);
+    ck_assert_int_eq(save_script_fails(empty, ERR_CORRUPT, "too few for an RDB"),
+                     PROBLEM_RDB_CORRUPT);
 }
 END_TEST
 
@@ -268,6 +289,7 @@ START_TEST(a_timeout_ends_the_waiting)
     ck_assert_int_eq(save_script_run(&fixture, steps, 5000, &saved, &err), -1);
     ck_assert_int_eq(err.kind, ERR_SERVER);
     ck_assert_msg(strstr(err.msg, "not done within 5 s") != NULL, "%s", err.msg);
+    ck_assert_int_eq(err_problem(&err), PROBLEM_SAVE_BUSY);
     ck_assert_int_ge(fixture.clock.slept_ms, 5000);
     save_script_release(&fixture);
 }
@@ -321,6 +343,9 @@ START_TEST(preflight_wants_room_for_the_dump_and_the_fork)
         if (!rows[i].ok) {
             ck_assert_int_eq(err.kind, ERR_FAILED);
             ck_assert_ptr_nonnull(strstr(err.msg, "HINT"));
+            ck_assert_int_eq(err_problem(&err), strstr(err.msg, "volume") != NULL
+                                                    ? PROBLEM_DISK_FULL
+                                                    : PROBLEM_MEMORY_LOW);
         }
     }
 }
