@@ -178,8 +178,11 @@ static void failing(struct status *status)
     int64_t since_ms = STATUS_SAMPLE_NOW_MS - 9 * HOUR_MS;
 
     well(status);
-    for (size_t i = 0; i < status->backup_count; i++)
+    for (size_t i = 0; i < status->backup_count; i++) {
         status->backups[i].created_ms -= 10 * HOUR_MS;
+        if (status->backups[i].verified_ms >= 0)
+            status->backups[i].verified_ms -= 10 * HOUR_MS;
+    }
     status->last_backup_ok_ms = status->backups[0].created_ms;
     status->backups[3].proven = false;
     status->backups[1].verified_ms = since_ms;
