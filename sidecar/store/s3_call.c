@@ -127,14 +127,15 @@ static void add_line(struct head *head, const char *name, const char *value)
 static int sign_attempt(struct s3_call *call, const char *path, struct head *head, struct err *err)
 {
     struct s3 *s3 = call->s3;
-    const struct s3_header range = {"range", call->range};
+    const struct s3_header extra =
+        call->range[0] != '\0' ? (struct s3_header){"range", call->range} : call->request.condition;
     const struct s3_request request = {
         .method = call->request.method,
         .host = s3->target.host,
         .path = path,
         .query = call->query,
-        .headers = &range,
-        .header_count = call->range[0] != '\0' ? 1 : 0,
+        .headers = &extra,
+        .header_count = extra.name != NULL ? 1 : 0,
         .payload_sha256 = call->sha256,
         .region = s3->target.region,
         .service = "s3",
@@ -154,8 +155,8 @@ static int sign_attempt(struct s3_call *call, const char *path, struct head *hea
     add_line(head, "Authorization", headers.authorization);
     if (keys->session_token.text != NULL)
         add_line(head, "x-amz-security-token", keys->session_token.text);
-    if (call->range[0] != '\0')
-        add_line(head, "Range", call->range);
+    if (extra.name != NULL)
+        add_line(head, extra.name, extra.value);
     if (call->request.method[0] == 'P')
         add_line(head, "Content-Type", "application/octet-stream");
     return 0;

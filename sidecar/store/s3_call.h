@@ -31,6 +31,7 @@ struct s3 {
     int64_t clock_offset_ms; /* the server's clock less ours, once it complained */
     bool was_moved;          /* to the region that the server named: once is enough */
     bool is_opening;         /* a person waits: give up sooner */
+    bool wants_bare_etags;   /* in conditions: without their quotes */
     bool is_cleaning_up;     /* goes on although the process was asked to stop */
     int64_t quickest_ms;     /* shortest answer to a small request so far; -1: none yet */
     unsigned stall_s;
@@ -44,7 +45,8 @@ struct s3_call_request {
     const char *key; /* relative to the repository; NULL = the bucket itself */
     struct s3_param query[8];
     size_t query_count;
-    uint64_t range_from; /* of a GET into `into`: exactly into_size bytes from here on */
+    struct s3_header condition; /* if-match or if-none-match; no name: none */
+    uint64_t range_from;        /* of a GET into `into`: exactly into_size bytes from here on */
     uint8_t *into;
     size_t into_size;
     size_t body_max; /* of a small object; 0 = the answer is an XML document, or none */
@@ -97,6 +99,10 @@ void s3_abort_upload(struct s3 *s3, const char *key, const char *upload_id);
 void s3_abort_uploads(struct s3 *s3, const char *key);
 /* The size of an object; ERR_NOT_FOUND only when S3 says that the bucket is there. */
 int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err);
+/* A whole object; its tag too where that is asked for. */
+int s3_get_small(struct s3 *s3, const char *key, struct buf *out, char **out_tag_or_null,
+                 struct err *err);
+int s3_put_small_if(struct s3 *s3, const struct store_put_if *put, char **out_tag, struct err *err);
 /* Not there is success. */
 int s3_remove(struct s3 *s3, const char *key, struct err *err);
 

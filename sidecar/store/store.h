@@ -13,6 +13,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,15 @@ struct store_get_request {
                              STORE_PART_BYTES_MAX no part has: ERR_CORRUPT */
 };
 
+/* A small object that is put only while nobody else has changed what is there. */
+struct store_put_if {
+    const char *key;
+    const void *data; /* bytes that nobody else writes there, nor we a second time */
+    size_t len;
+    const char *tag;      /* the object is still the one of this tag; NULL: there is none */
+    bool even_if_stopped; /* goes on for a while although the process was asked to stop */
+};
+
 struct store_ops {
     /* Stores a small object in one piece; atomic: readers see it whole or not at all. */
     int (*put_small)(struct store *store, const char *key, const void *data, size_t len,
@@ -73,6 +83,15 @@ struct store_ops {
                struct sink **out, struct err *err);
     /* The whole small object, appended to *out (its ceiling applies: ERR_CORRUPT above it). */
     int (*get_small)(struct store *store, const char *key, struct buf *out, struct err *err);
+    /* The same with the tag of what was read: opaque text, never empty, that the caller frees.
+     * ERR_STORE where objects have none. */
+    int (*get_small_tagged)(struct store *store, const char *key, struct buf *out, char **out_tag,
+                            struct err *err);
+    /* put_small on a condition; *out_tag is the tag of what is there then. Of all who race for one
+     * condition at most one succeeds. ERR_BUSY: the condition does not hold; ERR_STORE where the
+     * place knows no conditions, or when it cannot be told whether it was done. */
+    int (*put_small_if)(struct store *store, const struct store_put_if *put, char **out_tag,
+                        struct err *err);
     /* A range, fetched ahead in parallel chunks, delivered in order. An object that ends early is
      * ERR_CORRUPT; bytes are not otherwise proven here. */
     int (*get)(struct store *store, const struct store_get_request *request, struct source **out,
@@ -108,6 +127,18 @@ static inline int store_get_small(struct store *store, const char *key, struct b
                                   struct err *err)
 {
     return store->ops->get_small(store, key, out, err);
+}
+
+static inline int store_get_small_tagged(struct store *store, const char *key, struct buf *out,
+                                         char **out_tag, struct err *err)
+{
+    return store->ops->get_small_tagged(store, key, out, out_tag, err);
+}
+
+static inline int store_put_small_if(struct store *store, const struct store_put_if *put,
+                                     char **out_tag, struct err *err)
+{
+    return store->ops->put_small_if(store, put, out_tag, err);
 }
 
 static inline int store_get(struct store *store, const struct store_get_request *request,

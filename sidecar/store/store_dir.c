@@ -347,6 +347,8 @@ int store_dir_open(const struct store_options *options, const char *place, struc
         .put_small = op_put_small,
         .put = store_dir_put,
         .get_small = op_get_small,
+        .get_small_tagged = store_dir_get_small_tagged,
+        .put_small_if = store_dir_put_small_if,
         .get = op_get,
         .list = store_dir_list,
         .head = op_head,
@@ -373,6 +375,7 @@ int store_dir_open(const struct store_options *options, const char *place, struc
     for (size_t n = strlen(place); n > 1 && place[n - 1] == '/'; n--)
         dir->path[n - 1] = '\0';
     dir->root_fd = fd;
+    dir->clock = options->clock;
     owner = &dir->base;
     if (options->writes_below != NULL && check_writable(dir, options->writes_below, err) != 0)
         return -1;

@@ -13,6 +13,7 @@ struct store_dir {
     struct store base;
     char *path; /* of the root, for messages */
     int root_fd;
+    const struct clock *clock;
 };
 
 /* Is this the name of a file that is not an object yet? */
@@ -36,6 +37,12 @@ void store_dir_remove_empty_parents(const struct store_dir *dir, const char *key
 
 int store_dir_put(struct store *store, const char *key, uint64_t max_bytes,
                   struct object_parts *parts, struct sink **out, struct err *err);
+/* The directory that an unfinished put will appear in; it cannot be removed before that. */
+int store_dir_put_parent(const struct sink *sink);
+int store_dir_get_small_tagged(struct store *store, const char *key, struct buf *out,
+                               char **out_tag, struct err *err);
+int store_dir_put_small_if(struct store *store, const struct store_put_if *put, char **out_tag,
+                           struct err *err);
 int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
                    void *context, struct err *err);
 

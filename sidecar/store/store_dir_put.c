@@ -179,6 +179,11 @@ static int open_temp(struct dir_sink *put, struct err *err)
     }
 }
 
+int store_dir_put_parent(const struct sink *sink)
+{
+    return ((const struct dir_sink *)sink)->parent_fd;
+}
+
 int store_dir_put(struct store *store, const char *key, uint64_t max_bytes,
                   struct object_parts *parts, struct sink **out, struct err *err)
 {

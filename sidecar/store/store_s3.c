@@ -10,7 +10,6 @@
 #include "store/store.h"
 
 enum {
-    ERROR_BODY_MAX = 64 * 1024,
     FEW_TRANSFERS = 4,
     SLOW_MS = 80,
     NOT_QUICK_MS = 20,
@@ -109,23 +108,19 @@ static int s3_op_put(struct store *store, const char *key, uint64_t max_bytes,
 
 static int s3_op_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
 {
-    size_t room = out->max - out->len;
-    const struct s3_call_request request = {
-        .doing = "read",
-        .method = "GET",
-        .key = key,
-        .body_max = room > ERROR_BODY_MAX ? room : ERROR_BODY_MAX,
-    };
-    auto_s3_call struct s3_call *call = NULL;
-    const struct s3_answer *answer;
+    return s3_get_small(s3_of(store), key, out, NULL, err);
+}
 
-    if (store_check_key(key, err) != 0 || s3_call_run(s3_of(store), &request, &call, err) != 0)
-        return -1;
-    answer = s3_call_get_answer(call);
-    if (answer->body.len > room)
-        return err_set(err, ERR_CORRUPT, "read %.250s: it is larger than the %zu bytes it may have",
-                       key, room);
-    return buf_append(out, answer->body.data, answer->body.len, err);
+static int s3_op_get_small_tagged(struct store *store, const char *key, struct buf *out,
+                                  char **out_tag, struct err *err)
+{
+    return s3_get_small(s3_of(store), key, out, out_tag, err);
+}
+
+static int s3_op_put_small_if(struct store *store, const struct store_put_if *put, char **out_tag,
+                              struct err *err)
+{
+    return s3_put_small_if(s3_of(store), put, out_tag, err);
 }
 
 static int s3_op_get(struct store *store, const struct store_get_request *request,
@@ -323,6 +318,8 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
         .put_small = s3_op_put_small,
         .put = s3_op_put,
         .get_small = s3_op_get_small,
+        .get_small_tagged = s3_op_get_small_tagged,
+        .put_small_if = s3_op_put_small_if,
         .get = s3_op_get,
         .list = s3_op_list,
         .head = s3_op_head,

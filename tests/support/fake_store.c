@@ -67,6 +67,7 @@ void fake_store_set(struct fake_store *fake, const char *key, const void *data, 
         buf_init(&fake->objects[at].bytes, BYTES_MAX);
         fake->count++;
     }
+    fake->objects[at].version = ++fake->last_version;
     buf_clear(&fake->objects[at].bytes);
     append(&fake->objects[at].bytes, data, len);
 }
@@ -235,15 +236,60 @@ static const struct buf *look_up(struct fake_store *fake, const char *operation,
     return bytes;
 }
 
-static int fake_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
+static int give_small(struct fake_store *fake, const char *operation, const char *key,
+                      struct buf *out, struct err *err)
 {
-    const struct buf *from = look_up(self(store), "get_small", key, err);
+    const struct buf *from = look_up(fake, operation, key, err);
 
     if (from == NULL)
         return -1;
     if (from->len > out->max - out->len)
         return err_set(err, ERR_CORRUPT, "%s is too large", key);
     return buf_append(out, from->data, from->len, err);
+}
+
+static int fake_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
+{
+    return give_small(self(store), "get_small", key, out, err);
+}
+
+/* "": there is no such object. */
+static char *tag_of(const struct fake_store *fake, const char *key)
+{
+    bool found = false;
+    size_t at = place_of(fake, key, &found);
+
+    return found ? xasprintf("\"v%u\"", fake->objects[at].version) : xstrdup("");
+}
+
+static int fake_get_small_tagged(struct store *store, const char *key, struct buf *out,
+                                 char **out_tag, struct err *err)
+{
+    if (give_small(self(store), "get_small_tagged", key, out, err) != 0)
+        return -1;
+    *out_tag = tag_of(self(store), key);
+    return 0;
+}
+
+static int fake_put_small_if(struct store *store, const struct store_put_if *put, char **out_tag,
+                             struct err *err)
+{
+    struct fake_store *fake = self(store);
+    enum verdict verdict = begin(fake, "put_small_if", put->key, err);
+
+    if (verdict == FAIL || store_check_key(put->key, err) != 0)
+        return -1;
+    if (fake->knows_no_conditions)
+        return err_set(err, ERR_STORE, "put_small_if %s: HTTP 501", put->key);
+
+    auto_free char *tag = tag_of(fake, put->key);
+    if (strcmp(tag, put->tag != NULL ? put->tag : "") != 0)
+        return verdict == GO ? err_set(err, ERR_BUSY, "%s is another", put->key) : -1;
+    fake_store_set(fake, put->key, put->data, put->len);
+    if (verdict != GO)
+        return -1;
+    *out_tag = tag_of(fake, put->key);
+    return 0;
 }
 
 static int source_give(struct source *source, const uint8_t **out, size_t *out_len, struct err *err)
@@ -360,6 +406,8 @@ static const struct store_ops fake_ops = {
     .put_small = fake_put_small,
     .put = fake_put,
     .get_small = fake_get_small,
+    .get_small_tagged = fake_get_small_tagged,
+    .put_small_if = fake_put_small_if,
     .get = fake_get,
     .list = fake_list,
     .head = fake_head,

@@ -26,6 +26,7 @@ enum fake_fault {
 struct fake_object {
     char *key;
     struct buf bytes;
+    unsigned version; /* no two contents that the store ever held have the same: the tag */
 };
 
 struct fake_store {
@@ -33,10 +34,12 @@ struct fake_store {
     uint64_t part_bytes;
     struct fake_object *objects; /* in byte order of their keys */
     size_t count;
-    struct buf log;        /* a line "<operation> <key>" each, in order */
-    unsigned operations;   /* counted since fake_store_arm */
-    unsigned fired;        /* faults since then */
-    unsigned open_uploads; /* sinks that were neither finished nor freed */
+    unsigned last_version;
+    bool knows_no_conditions; /* put_small_if is ERR_STORE, and nothing was done */
+    struct buf log;           /* a line "<operation> <key>" each, in order */
+    unsigned operations;      /* counted since fake_store_arm */
+    unsigned fired;           /* faults since then */
+    unsigned open_uploads;    /* sinks that were neither finished nor freed */
     unsigned open_sources;
     unsigned freed; /* how often store_free was called */
     /* Called at the start of every operation; may change the store. NULL: none. */
@@ -46,8 +49,8 @@ struct fake_store {
     enum fake_fault fault;
 };
 
-/* Operations that count, and their names in the log: put_small, put, write, finish, get_small, get,
- * next, list, head, remove. */
+/* Operations that count, and their names in the log: put_small, put, write, finish, get_small,
+ * get_small_tagged, put_small_if, get, next, list, head, remove. */
 void fake_store_init(struct fake_store *fake, uint64_t part_bytes);
 void fake_store_release(struct fake_store *fake);
 

@@ -141,12 +141,16 @@ static void format_whole(const struct peer_incoming *in, struct peer_answer *ans
 static void obey(struct s3_peer *peer, const struct peer_incoming *in, struct buf *out)
 {
     auto_free char *range = peer_copy_header(in, "Range");
+    auto_free char *if_match = peer_copy_header(in, "If-Match");
+    auto_free char *if_none_match = peer_copy_header(in, "If-None-Match");
     struct peer_answer answer = {0};
     const struct peer_request request = {
         .method = in->method,
         .path = in->path,
         .query = in->query,
         .range = range,
+        .if_match = if_match,
+        .if_none_match = if_none_match,
         .body = in->body,
         .body_len = in->body_len,
     };

@@ -64,6 +64,7 @@ struct peer_object *peer_bucket_put(struct peer_bucket *bucket, const char *name
     struct err ignored;
 
     (void)buf_append(&object->data, data, len, &ignored);
+    object->etag = ++bucket->last_etag;
     return object;
 }
 
@@ -230,18 +231,26 @@ static void do_list_uploads(struct peer_bucket *bucket, struct peer_answer *out)
     (void)buf_printf(&out->body, &ignored, "</ListMultipartUploadsResult>");
 }
 
+static void format_etag(const struct peer_object *object, char *out, size_t out_size)
+{
+    (void)snprintf(out, out_size, "\"etag-%u\"", object->etag);
+}
+
 static void do_read(struct peer_bucket *bucket, const struct peer_request *request,
                     struct peer_answer *out)
 {
     const struct peer_object *object = peer_bucket_find(bucket, request->path, NULL, 0);
     unsigned long long from = 0;
     unsigned long long to;
+    char etag[32];
     struct err ignored;
 
     if (object == NULL) {
         fail(out, 404, "NoSuchKey");
         return;
     }
+    format_etag(object, etag, sizeof(etag));
+    (void)snprintf(out->headers, sizeof(out->headers), "ETag: %s\r\n", etag);
     out->head_length = object->data.len;
     to = object->data.len;
     if (request->range != NULL && sscanf(request->range, "bytes=%llu-%llu", &from, &to) == 2) {
@@ -288,6 +297,24 @@ static void do_abort(struct peer_bucket *bucket, const struct peer_request *requ
     drop_upload(bucket, request->path, upload_id);
 }
 
+static void do_put(struct peer_bucket *bucket, const struct peer_request *request,
+                   struct peer_answer *out)
+{
+    const struct peer_object *object = peer_bucket_find(bucket, request->path, NULL, 0);
+    char etag[32] = "";
+
+    if (object != NULL)
+        format_etag(object, etag, sizeof(etag));
+    if ((request->if_match != NULL && strcmp(request->if_match, etag) != 0) ||
+        (request->if_none_match != NULL && object != NULL)) {
+        fail(out, 412, "PreconditionFailed");
+        return;
+    }
+    object = peer_bucket_put(bucket, request->path, request->body, request->body_len);
+    format_etag(object, etag, sizeof(etag));
+    (void)snprintf(out->headers, sizeof(out->headers), "ETag: %s\r\n", etag);
+}
+
 void peer_bucket_do(struct peer_bucket *bucket, const struct peer_request *request,
                     struct peer_answer *out)
 {
@@ -300,7 +327,7 @@ void peer_bucket_do(struct peer_bucket *bucket, const struct peer_request *reque
     if (method == 'P' && request->method[1] == 'U' && upload_id != NULL)
         do_upload_part(bucket, request, upload_id, out);
     else if (method == 'P' && request->method[1] == 'U')
-        (void)peer_bucket_put(bucket, request->path, request->body, request->body_len);
+        do_put(bucket, request, out);
     else if (method == 'P' && uploads != NULL)
         do_initiate(bucket, request, out);
     else if (method == 'P' && upload_id != NULL)

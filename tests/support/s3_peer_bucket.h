@@ -13,6 +13,7 @@ struct peer_object {
     char *name;      /* "/bucket/key" */
     char *upload_id; /* NULL = an object, else a part of this upload */
     unsigned part;   /* 0 = the upload itself */
+    unsigned etag;   /* another with every put of an object */
     struct buf data;
 };
 
@@ -20,13 +21,16 @@ struct peer_bucket {
     struct peer_object *objects;
     size_t count;
     unsigned last_upload;
+    unsigned last_etag;
 };
 
 struct peer_request {
     const char *method;
     const char *path;  /* decoded */
     const char *query; /* as sent, "" when there is none */
-    const char *range; /* the header's value; NULL = none */
+    const char *range; /* the header's value, as those below; NULL = none */
+    const char *if_match;
+    const char *if_none_match;
     const uint8_t *body;
     size_t body_len;
 };
