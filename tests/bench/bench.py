@@ -17,7 +17,12 @@ from machine import Bench, Failed
 from report import Report
 from servers import Sink
 
-USERS = {"100m": 101_000, "main": 1_300_000, "10g": 10_100_000}
+DATA = {  # set of redisgen, items
+    "100m": ("users", 101_000),
+    "main": ("users", 1_300_000),
+    "random": ("random", 700_000),
+    "10g": ("users", 10_100_000),
+}
 
 GROUPS = {
     "crc": groups.crc,
@@ -39,9 +44,10 @@ def clean_environment(home):
 
 def make_data(bench, root, name):
     """The dump of that name, made when it is not there; its path."""
-    directory = os.path.join(root, "data", f"{name}-{USERS[name]}")
+    kind, count = DATA[name]
+    directory = os.path.join(root, "data", f"{name}-{count}")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data.sh")
-    sys.stdout.write(bench.output(script, bench.tool("redisgen"), str(USERS[name]), directory))
+    sys.stdout.write(bench.output(script, bench.tool("redisgen"), kind, str(count), directory))
     sys.stdout.flush()
     return os.path.join(directory, "dump.rdb")
 
@@ -62,7 +68,7 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     bench = Bench(build, work, clean_environment(work))
-    names = ["100m", "main"] + (["10g"] if os.environ.get("BIG") == "1" else [])
+    names = ["100m", "main", "random"] + (["10g"] if os.environ.get("BIG") == "1" else [])
     bench.data = {name: make_data(bench, root, name) for name in names}
     bench.runs = int(os.environ.get("N", "5"))
     if "--data" in sys.argv:

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes DIR/dump.rdb with a real redis-server (rdbcompression yes) out of USERS users of redisgen's
-# data set, about 1.04 kB each. What is there already is kept: the data is the same every time.
-# usage: data.sh REDISGEN USERS DIR     (absolute paths)
+# Makes DIR/dump.rdb with a real redis-server (rdbcompression yes) out of one of redisgen's data
+# sets, about 1.04 kB an item. What is there already is kept: the data is the same every time.
+# usage: data.sh REDISGEN SET COUNT DIR     (absolute paths)
 set -eu
 
-redisgen=$1 users=$2 dir=$3
+redisgen=$1 set=$2 count=$3 dir=$4
 rdb=$dir/dump.rdb
 [ -s "$rdb" ] && exit 0
 
@@ -35,7 +35,7 @@ until cli ping >/dev/null 2>&1; do
     sleep 0.1
 done
 
-"$redisgen" "$users" | cli --pipe >"$work/pipe" || { cat "$work/pipe" >&2; exit 1; }
+"$redisgen" "$set" "$count" | cli --pipe >"$work/pipe" || { cat "$work/pipe" >&2; exit 1; }
 grep -q 'errors: 0,' "$work/pipe" || { cat "$work/pipe" >&2; exit 1; }
 [ "$(cli save)" = OK ]
 keys=$(cli dbsize)

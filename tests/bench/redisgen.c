@@ -1,10 +1,11 @@
 /*
- * The benchmark's data set, as Redis commands on stdout for `redis-cli --pipe`: "users" with a JSON
+ * The benchmark's data sets, as Redis commands on stdout for `redis-cli --pipe`. users: a JSON
  * profile, a session with a TTL, a hash, a counter and, for some, a sorted set, list, set, set of
- * integers and stream. About 3.9 keys and 1 kB of RDB a user. The same seed gives the same
- * commands.
+ * integers and stream; about 3.9 keys and 1 kB of RDB a user. random: strings of 1 KiB that nothing
+ * compresses. The same seed gives the same commands.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 /* 2100-01-01: absolute, so that the data never depends on when it was loaded. */
 #define SESSION_EXPIRES_MS "4102444800000"
 
-enum { ARGUMENT_MAX = 1024, OUTPUT_BUFFER = 1 << 20 };
+enum { ARGUMENT_MAX = 1024, RANDOM_BYTES = 1024, OUTPUT_BUFFER = 1 << 20 };
 
 struct random {
     uint64_t state;
@@ -220,6 +221,21 @@ static void write_stream(struct random *random, uint64_t id)
     }
 }
 
+static void write_random(uint64_t seed, uint64_t id)
+{
+    struct random random = {.state = seed ^ (id * 0xd1342543de82ef95U)};
+    uint64_t value[RANDOM_BYTES / sizeof(uint64_t)];
+
+    for (size_t i = 0; i < sizeof(value) / sizeof(value[0]); i++)
+        value[i] = next(&random);
+    begin(3);
+    argument("SET");
+    argument("random:%llu", (unsigned long long)id);
+    printf("$%d\r\n", RANDOM_BYTES);
+    (void)fwrite(value, sizeof(value), 1, stdout); /* main looks at ferror */
+    printf("\r\n");
+}
+
 static void write_user(uint64_t seed, uint64_t id)
 {
     static const struct {
@@ -241,17 +257,23 @@ static void write_user(uint64_t seed, uint64_t id)
 int main(int argc, char **argv)
 {
     static char buffer[OUTPUT_BUFFER];
-    uint64_t users = 0, seed = 1;
+    bool is_random = argc > 1 && strcmp(argv[1], "random") == 0;
+    uint64_t count = 0, seed = 1;
     struct err err;
 
-    if (argc < 2 || argc > 3 || parse_u64(argv[1], &users, &err) != 0 ||
-        (argc == 3 && parse_u64(argv[2], &seed, &err) != 0)) {
-        (void)fputs("usage: redisgen USERS [SEED] | redis-cli --pipe\n", stderr);
+    if (argc < 3 || argc > 4 || (!is_random && strcmp(argv[1], "users") != 0) ||
+        parse_u64(argv[2], &count, &err) != 0 ||
+        (argc == 4 && parse_u64(argv[3], &seed, &err) != 0)) {
+        (void)fputs("usage: redisgen users|random COUNT [SEED] | redis-cli --pipe\n", stderr);
         return 2;
     }
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-    for (uint64_t id = 0; id < users && !ferror(stdout); id++)
-        write_user(seed, id);
+    for (uint64_t id = 0; id < count && !ferror(stdout); id++) {
+        if (is_random)
+            write_random(seed, id);
+        else
+            write_user(seed, id);
+    }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("redisgen: stdout");
         return 1;
