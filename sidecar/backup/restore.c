@@ -47,13 +47,47 @@ static int sync_parent(int dir_fd, const char *label, struct err *err)
     return fs_fsync(fd, label, err);
 }
 
+/* Heap. */
+static char *parent_of(const char *path)
+{
+    auto_free char *copy = xstrdup(path);
+
+    return xstrdup(dirname(copy));
+}
+
+/* Of an errno: why the directory cannot be made. A parent that is not there may be a volume that is
+ * not mounted, so it is named, not made: the first on the way. */
+static int fail_to_make(const char *dir, struct err *err)
+{
+    auto_free char *parent = parent_of(dir);
+    auto_free char *above = xstrdup(parent);
+    auto_free char *missing = NULL;
+
+    (void)err_sys(err, ERR_FAILED, "create the target directory %s", dir);
+    while (err->code == ENOENT && strcmp(above, ".") != 0 && access(above, F_OK) != 0 &&
+           errno == ENOENT) {
+        free(missing);
+        missing = TAKE_PTR(above);
+        above = parent_of(missing);
+    }
+    if (missing == NULL)
+        return -1;
+    return err_set(err, ERR_FAILED,
+                   "create the target directory %s: %s is not there, and only the last directory "
+                   "of it is made. HINT: mount what belongs there, or make it: mkdir -p %s",
+                   dir, missing, parent);
+}
+
 /* A dry run makes no directory: one that is not there yet is as empty as can be, and has the room
  * of the one that it would be made in. */
 static int open_parent(const struct restore_options *options, int *out_fd, struct err *err)
 {
-    auto_free char *path = xstrdup(options->dir);
+    auto_free char *parent = parent_of(options->dir);
 
-    if (fs_open_dir(AT_FDCWD, dirname(path), out_fd, err) != 0) {
+    if (fs_open_dir(AT_FDCWD, parent, out_fd, err) != 0) {
+        errno = err->code;
+        if (errno == ENOENT)
+            return fail_to_make(options->dir, err);
         err->kind = ERR_FAILED;
         return err_wrap(err, "restore into %s", options->dir);
     }
@@ -65,7 +99,7 @@ static int make_target(const struct restore_options *options, bool *out_made, st
 {
     *out_made = options->create && !options->dry_run && mkdir(options->dir, 0755) == 0;
     if (options->create && !options->dry_run && !*out_made && errno != EEXIST)
-        return err_sys(err, ERR_FAILED, "create the target directory %s", options->dir);
+        return fail_to_make(options->dir, err);
     if (*out_made && options->has_owner && chown(options->dir, options->uid, options->gid) != 0)
         return err_sys(err, ERR_FAILED, "give %s to user %u, group %u", options->dir,
                        (unsigned)options->uid, (unsigned)options->gid);
@@ -91,16 +125,6 @@ static int open_target(const struct restore_options *options, bool made, int *ou
             "the file system of %s has no locks: nothing keeps a second restore away while "
             "this one runs",
             options->dir);
-    return 0;
-}
-
-static int foresee(const struct restore_job *job, struct err *err)
-{
-    restore_tell(job->options, "a restore was interrupted after it was complete: the next one "
-                               "finishes it");
-    if (stage_committed_id(job->dir_fd, &job->result->id, err) != 0)
-        return -1;
-    job->result->reason = "dry-run";
     return 0;
 }
 
@@ -134,9 +158,33 @@ static int finished_another(const struct restore_job *job, struct err *err)
     result->restored = false;
     result->reason = "volume-holds-data";
     return err_set(err, ERR_HOLDS_DATA,
-                   "restore into %s: finished the interrupted restore of %s, which is not the one "
-                   "that was asked for. HINT: --force restores that one, and moves this aside",
-                   job->options->dir, id);
+                   "restore into %s: %s the interrupted restore of %s, which is not the one that "
+                   "was asked for. HINT: --force restores that one, and moves this aside",
+                   job->options->dir, job->options->dry_run ? "it would finish" : "finished", id);
+}
+
+/* What resume would do, in a dry run. */
+static int foresee(const struct restore_job *job, bool *out_done, struct err *err)
+{
+    const struct restore_options *options = job->options;
+    struct restore_result *result = job->result;
+
+    if (stage_committed_id(job->dir_fd, &result->id, err) != 0)
+        return -1;
+    *out_done = result->id != NULL;
+    if (result->id == NULL) {
+        restore_tell(options,
+                     "an interrupted restore is to be dropped: a server has written data of its "
+                     "own into %s meanwhile",
+                     options->dir);
+        return 0;
+    }
+    restore_tell(options, "a restore was interrupted after it was complete: the next one finishes "
+                          "it");
+    if (!restore_is_candidate(options, result->id))
+        return finished_another(job, err);
+    result->reason = "dry-run";
+    return 0;
 }
 
 /* *out_done: that was all. */
@@ -149,7 +197,7 @@ static int resume(const struct restore_job *job, bool *out_done, struct err *err
     if (restore_check_server(job, err) != 0)
         return -1;
     if (options->dry_run && !options->force)
-        return foresee(job, err);
+        return foresee(job, out_done, err);
     if (!options->dry_run && finish(job, err) != 0)
         return -1;
     if (result->restored && !options->force)

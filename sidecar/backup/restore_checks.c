@@ -14,28 +14,34 @@
 #define TELL_MAX 2048
 #define MULTI_PART_SINCE 7 /* the first major version that reads an append-only directory */
 
-void restore_tell(const struct restore_options *options, const char *format, ...)
+typedef void hear_fn(void *context, const char *text);
+
+__attribute__((format(printf, 3, 0))) static void say(hear_fn *to, void *context,
+                                                      const char *format, va_list args)
 {
     char text[TELL_MAX];
+
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    if (to != NULL)
+        to(context, text);
+}
+
+void restore_tell(const struct restore_options *options, const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    say(options->on_event, options->context, format, args);
     va_end(args);
-    if (options->on_event != NULL)
-        options->on_event(options->context, text);
 }
 
 void restore_warn(const struct restore_options *options, const char *format, ...)
 {
-    char text[TELL_MAX];
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    say(options->on_warning, options->context, format, args);
     va_end(args);
-    if (options->on_warning != NULL)
-        options->on_warning(options->context, text);
 }
 
 int restore_check_server(const struct restore_job *job, struct err *err)
@@ -47,6 +53,14 @@ int restore_check_server(const struct restore_job *job, struct err *err)
     return err_wrap(err, "restore into %s", options->dir);
 }
 
+/* *out: it holds data that is not to be replaced; what names it. */
+static int is_in_the_way(const struct restore_job *job, const struct volume_names *names, bool *out,
+                         char what[VOLUME_WHAT_MAX], struct err *err)
+{
+    *out = false;
+    return job->options->force ? 0 : volume_holds_data(job->dir_fd, names, out, what, err);
+}
+
 int restore_check_volume(const struct restore_job *job, const struct volume_names *names,
                          bool *out_go_on, struct err *err)
 {
@@ -55,9 +69,7 @@ int restore_check_volume(const struct restore_job *job, const struct volume_name
     bool holds = false;
 
     *out_go_on = true;
-    if (options->force)
-        return 0;
-    if (volume_holds_data(job->dir_fd, names, &holds, what, err) != 0)
+    if (is_in_the_way(job, names, &holds, what, err) != 0)
         return -1;
     if (!holds)
         return 0;
@@ -79,11 +91,7 @@ int restore_check_again(const struct restore_job *job, const struct volume_names
     char what[VOLUME_WHAT_MAX];
     bool holds = false;
 
-    if (restore_check_server(job, err) != 0)
-        return -1;
-    if (options->force)
-        return 0;
-    if (volume_holds_data(job->dir_fd, names, &holds, what, err) != 0)
+    if (restore_check_server(job, err) != 0 || is_in_the_way(job, names, &holds, what, err) != 0)
         return -1;
     if (!holds)
         return 0;

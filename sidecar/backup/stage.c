@@ -337,33 +337,39 @@ static int open_note(int dir_fd, bool replace, struct note *out, struct err *err
     return 0;
 }
 
+/* INVARIANT (a restore never touches a volume that holds data): a server may have been started
+ * since, and beside what it wrote, ours would be loaded in its stead one day. */
+static int open_committed(int dir_fd, struct note *out, bool *out_overtaken, struct err *err)
+{
+    bool replace = false;
+
+    *out_overtaken = false;
+    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
+        open_note(dir_fd, replace, out, err) != 0)
+        return -1;
+    return replace ? 0 : stage_is_overtaken(dir_fd, &out->names, out->entries, out_overtaken, err);
+}
+
 int stage_committed_id(int dir_fd, char **out, struct err *err)
 {
     auto_with(cleanup_note) struct note note = {0};
-    bool replace = false;
+    bool is_overtaken = false;
 
-    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
-        open_note(dir_fd, replace, &note, err) != 0)
+    if (open_committed(dir_fd, &note, &is_overtaken, err) != 0)
         return -1;
-    *out = xstrdup(note.id);
+    *out = is_overtaken ? NULL : xstrdup(note.id);
     return 0;
 }
 
 int stage_resume(int dir_fd, char **out_id, char **out_aside, struct err *err)
 {
     auto_with(cleanup_note) struct note note = {0};
-    bool replace = false;
     bool is_overtaken = false;
     char overtaken[VOLUME_WHAT_MAX];
 
     *out_id = NULL;
     *out_aside = NULL;
-    if (stage_is_there(dir_fd, STAGE_REPLACE_NAME, &replace, err) != 0 ||
-        open_note(dir_fd, replace, &note, err) != 0)
-        return -1;
-    /* INVARIANT (a restore never touches a volume that holds data): a server may have been started
-     * since, and beside what it wrote, ours would be loaded in its stead one day */
-    if (!replace && stage_is_overtaken(dir_fd, &note.names, note.entries, &is_overtaken, err) != 0)
+    if (open_committed(dir_fd, &note, &is_overtaken, err) != 0)
         return -1;
     if (is_overtaken)
         return stage_drop(dir_fd, err);

@@ -79,7 +79,7 @@ int stage_note(struct stage *stage, const char *id, const struct volume_names *n
 int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
                  char **out_aside, struct err *err);
 
-/* The backup (heap) whose switch an earlier run has committed. */
+/* What stage_resume would say in *out_id. Changes nothing. */
 int stage_committed_id(int dir_fd, char **out, struct err *err);
 /* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap);
  * NULL when a server has put data of its own there meanwhile, so that what was staged is dropped.

@@ -301,4 +301,9 @@ is_later_than() {
     [[ $(picture "$data") == "$was" ]]
     does 0 restore --dry-run --target "$dir/not-there"
     [[ ! -e $dir/not-there ]]
+    for how in "" --dry-run; do
+        # shellcheck disable=SC2086 # an option, or none
+        refused 1 failed restore $how --target "$dir/not/there/yet"
+        says "$dir/not is not there" "mkdir -p $dir/not/there"
+    done
 }

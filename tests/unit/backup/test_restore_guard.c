@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -220,6 +221,14 @@ START_TEST(what_was_interrupted_is_not_what_was_asked_for)
     run.options.backup_id = rows[_i].id;
     run.options.at_ms = rows[_i].at_ms;
     leave_committed(".redkeep-restore.ready");
+    auto_free char *before = tree_text(run.fd);
+    run.options.dry_run = true;
+    ck_assert_int_eq(restoring_run(&run), rows[_i].is_met ? 0 : -1);
+    ck_assert(rows[_i].is_met || (run.err.kind == ERR_HOLDS_DATA && run.result.id == NULL &&
+                                  strstr(run.err.msg, "it would finish") != NULL));
+    auto_free char *after = tree_text(run.fd);
+    ck_assert_str_eq(before, after);
+    run.options.dry_run = false;
     if (rows[_i].is_met) {
         restoring_must_restore(&run, MID);
         return;
@@ -247,6 +256,89 @@ START_TEST(a_dry_run_says_what_would_be_finished)
     ck_assert_str_eq(run.result.id, NEW);
     auto_free char *after = tree_text(run.fd);
     ck_assert_str_eq(before, after);
+}
+END_TEST
+
+START_TEST(a_dry_run_foresees_what_would_be_dropped)
+{
+    static const char *const theirs[] = {"appendonlydir/appendonly.aof.1.incr.aof", "dump.rdb",
+                                         "other.rdb"};
+
+    leave_committed(".redkeep-restore.ready");
+    tree_write(run.fd, theirs[_i], "theirs", 6);
+    auto_free char *before = tree_text(run.fd);
+    for (int dry = 1; dry >= 0; dry--) { /* it says what the other then does */
+        run.options.dry_run = dry == 1;
+        ck_assert_int_eq(restoring_run(&run), -1);
+        ck_assert_int_eq(run.err.kind, ERR_HOLDS_DATA);
+        ck_assert_str_eq(run.result.reason, "volume-holds-data");
+        ck_assert_ptr_null(run.result.id);
+        ck_assert_ptr_nonnull(
+            strstr(buf_text(&run.events), dry ? "is to be dropped" : "warning: dropped"));
+        auto_free char *after = tree_text(run.fd);
+        ck_assert_int_eq(strcmp(before, after) == 0, dry);
+    }
+}
+END_TEST
+
+START_TEST(a_dry_run_foresees_the_end_of_one_that_replaces)
+{
+    leave_committed(".redkeep-restore.replace");
+    tree_write(run.fd, "dump.rdb", "what it is to move aside", 24);
+    run.options.dry_run = true;
+    ck_assert_int_eq(restoring_run(&run), 0);
+    ck_assert_str_eq(run.result.id, MID);
+    run.options.dry_run = false;
+    restoring_must_restore(&run, MID);
+}
+END_TEST
+
+/* Below the data directory: a directory is missing; the last one alone is made. */
+static const struct {
+    const char *target;
+    const char *missing; /* NULL: it is made */
+    const char *parent;
+} places[] = {{"new", NULL, NULL},       {"new/", NULL, NULL},
+              {"a/b", "a", "a"},         {"a/b/", "a", "a"},
+              {"a/b/c/d", "a", "a/b/c"}, {"there/a/b/c", "there/a", "there/a/b"}};
+
+START_TEST(a_target_whose_parent_is_not_there_says_which)
+{
+    auto_free char *target = xasprintf("%s/%s", run.path, places[_i].target);
+
+    ck_assert_int_eq(mkdirat(run.fd, "there", 0700), 0);
+    run.options.dir = target;
+    run.options.create = true;
+    for (int dry = 1; dry >= 0; dry--) {
+        run.options.dry_run = dry == 1;
+        ck_assert_int_eq(restoring_run(&run), places[_i].missing == NULL ? 0 : -1);
+        if (places[_i].missing == NULL)
+            continue;
+        auto_free char *missing = xasprintf(": %s/%s is not there", run.path, places[_i].missing);
+        auto_free char *remedy = xasprintf("mkdir -p %s/%s", run.path, places[_i].parent);
+        const char *hint = err_hint(run.err.msg);
+        ck_assert_int_eq(run.err.kind, ERR_FAILED);
+        ck_assert_msg(strstr(run.err.msg, missing) != NULL, "%s", run.err.msg);
+        ck_assert_ptr_nonnull(hint);
+        ck_assert_ptr_nonnull(strstr(hint, remedy));
+        ck_assert_str_eq(strstr(hint, remedy) + strlen(remedy), "");
+        ck_assert(!tree_has(run.fd, "a"));
+    }
+}
+END_TEST
+
+START_TEST(a_target_in_a_directory_that_is_no_more_is_a_failure)
+{
+    ck_assert_int_eq(mkdirat(run.fd, "gone", 0700), 0);
+    ck_assert_int_eq(fchdir(run.fd), 0);
+    ck_assert_int_eq(chdir("gone"), 0);
+    ck_assert_int_eq(unlinkat(run.fd, "gone", AT_REMOVEDIR), 0);
+    run.options.dir = "new";
+    run.options.create = true;
+    ck_assert_int_eq(restoring_run(&run), -1);
+    ck_assert_int_eq(run.err.kind, ERR_FAILED);
+    ck_assert_ptr_nonnull(strstr(run.err.msg, "create the target directory new"));
+    ck_assert_int_eq(chdir("/"), 0);
 }
 END_TEST
 
@@ -356,6 +448,10 @@ int main(void)
     tcase_add_test(tcase, a_directory_with_locks_is_no_warning);
     tcase_add_loop_test(tcase, what_was_interrupted_is_not_what_was_asked_for, 0, 6);
     tcase_add_test(tcase, a_dry_run_says_what_would_be_finished);
+    tcase_add_loop_test(tcase, a_dry_run_foresees_what_would_be_dropped, 0, 3);
+    tcase_add_test(tcase, a_dry_run_foresees_the_end_of_one_that_replaces);
+    tcase_add_loop_test(tcase, a_target_whose_parent_is_not_there_says_which, 0, COUNT(places));
+    tcase_add_test(tcase, a_target_in_a_directory_that_is_no_more_is_a_failure);
     tcase_add_test(tcase, other_instances_are_named);
     tcase_add_test(tcase, a_step_back_is_a_warning);
     tcase_add_test(tcase, without_links_there_must_be_room_for_a_copy);
