@@ -1,11 +1,15 @@
 /*
  * The logger: see log.h. A line is put together in memory and handed over in one write(2), so that
  * lines of several threads and processes do not mix; there is no lock. The state below is set once
- * at start, but for the mark of a progress bar.
+ * at start, but for the mark of a progress bar and what tells of lines that were lost.
+ *
+ * Work goes on without its log: a disk that is full or a pipe that nobody reads costs lines, which
+ * are counted, and of the pipe's the first waits for a moment, so that a burst gets through.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -22,29 +26,36 @@
 #define MAX_MESSAGE 8192
 #define MAX_LINE ((size_t)TEXT_ESCAPE_MAX * MAX_MESSAGE + 1024)
 #define WIPE_LINE "\r\x1b[K"
+#define PATIENCE_MS 1000 /* with who reads the pipe, until a line was lost */
 
 static struct {
     _Atomic enum log_level level;
     _Atomic bool json;
     _Atomic bool bar_drawn;
+    _Atomic bool on_terminal;
+    _Atomic bool is_stuck; /* nobody took the last line */
+    _Atomic uint64_t lost;
 } state = {.level = LOG_LEVEL_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-/* One event; kind and hint are NULL in all but errors. */
+/* One event; kind, code and hint are NULL in all but errors. */
 struct event {
     enum log_level level;
     const char *message;
     size_t message_len;
     const char *kind;
+    const char *code;
     const char *hint;
 };
 
 void log_init(enum log_level level, enum log_format format)
 {
-    bool text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO));
+    bool on_terminal = isatty(STDERR_FILENO) == 1;
+    bool text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && on_terminal);
 
     atomic_store(&state.level, level);
+    atomic_store(&state.on_terminal, on_terminal);
     atomic_store(&state.json, !text);
 }
 
@@ -87,6 +98,8 @@ static void format_json(struct buf *line, const char *time, const struct event *
     put_json_field(line, "msg", event->message, event->message_len);
     if (event->kind)
         put_json_field(line, "kind", event->kind, strlen(event->kind));
+    if (event->code)
+        put_json_field(line, "code", event->code, strlen(event->code));
     if (event->hint)
         put_json_field(line, "hint", event->hint, strlen(event->hint));
     put(line, "}\n");
@@ -103,6 +116,10 @@ static void format_text(struct buf *line, const char *time, const struct event *
         put(line, " kind=");
         put(line, event->kind);
     }
+    if (event->code) {
+        put(line, " code=");
+        put(line, event->code);
+    }
     if (event->hint) {
         put(line, " HINT: ");
         put_escaped(line, event->hint, strlen(event->hint), false);
@@ -110,21 +127,39 @@ static void format_text(struct buf *line, const char *time, const struct event *
     put(line, "\n");
 }
 
-static void write_line(const struct buf *line)
+/* Who stops the output of a terminal wants to read it: there it is waited for. */
+static bool has_room(void)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int rc;
+
+    if (atomic_load(&state.on_terminal))
+        return true;
+    do
+        rc = poll(&out, 1, atomic_load(&state.is_stuck) ? 0 : PATIENCE_MS);
+    while (rc < 0 && errno == EINTR);
+    atomic_store(&state.is_stuck, rc == 0);
+    return rc != 0; /* what is wrong with it, write tells */
+}
+
+static bool write_line(const struct buf *line)
 {
     const uint8_t *at = line->data;
     size_t left = line->len;
 
     while (left > 0) { /* one turn; more only when stderr takes less than a line at once */
+        if (!has_room())
+            return false;
         ssize_t n = write(STDERR_FILENO, at, left);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return; /* nowhere left to complain */
+            return false;
         at += n;
         left -= (size_t)n;
     }
+    return true;
 }
 
 static void emit(const struct event *event)
@@ -140,7 +175,8 @@ static void emit(const struct event *event)
         format_json(&line, time, event);
     else
         format_text(&line, time, event);
-    write_line(&line);
+    if (!write_line(&line))
+        atomic_fetch_add(&state.lost, 1);
 }
 
 __attribute__((format(printf, 2, 0))) static void log_at(enum log_level level, const char *format,
@@ -199,9 +235,15 @@ void log_err(const struct err *err)
         .message = err->msg,
         .message_len = len,
         .kind = err_kind_name(err->kind),
+        .code = problem_row(err_problem(err))->code,
         .hint = hint ? hint + strlen("HINT: ") : NULL,
     });
     errno = saved_errno;
+}
+
+uint64_t log_lost(void)
+{
+    return atomic_load(&state.lost);
 }
 
 bool log_shows_bar(void)

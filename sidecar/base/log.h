@@ -7,6 +7,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -21,8 +22,13 @@ void log_init(enum log_level level, enum log_format format);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The error with its kind's name as a field; a "HINT: " tail becomes a field of its own in JSON. */
+/* The error with the names of its kind and problem as fields; a "HINT: " tail becomes a field of
+ * its own in JSON. */
 void log_err(const struct err *err);
+
+/* How many events could not be written, or not whole: a full disk, nobody there to read. Logging
+ * then goes on without them, and without waiting for long. */
+uint64_t log_lost(void);
 
 /* For progress only. Is stderr a terminal for people, on which a bar may be drawn? */
 bool log_shows_bar(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ START_TEST(an_error_in_json_has_kind_and_hint_as_fields)
     check_field(line, "level", "error");
     check_field(line, "msg", "cannot list s3://b: access denied");
     check_field(line, "kind", "store");
+    check_field(line, "code", "STORE_UNREACHABLE");
     check_field(line, "hint", "check the key");
 }
 END_TEST
@@ -175,8 +177,37 @@ START_TEST(an_error_as_text_ends_in_the_hint)
 
     char *line = captured_text();
 
-    ck_assert_str_eq(line, "error refused kind=holds-data HINT: use --force\\x07\n");
+    ck_assert_str_eq(line,
+                     "error refused kind=holds-data code=HOLDS_DATA HINT: use --force\\x07\n");
     free(line);
+}
+END_TEST
+
+START_TEST(the_problem_that_was_said_is_the_code)
+{
+    struct err err;
+
+    err_set(&err, ERR_SERVER, "cannot fork");
+    err_as(&err, PROBLEM_FORK_FAILED);
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    capture_begin(&capture);
+    log_err(&err);
+
+    auto_free char *line = captured_text();
+
+    ck_assert_str_eq(line, "error cannot fork kind=server code=FORK_FAILED\n");
+}
+END_TEST
+
+START_TEST(what_is_no_error_has_no_code)
+{
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_begin(&capture);
+    log_warn("x");
+
+    auto_json struct json *line = captured_json();
+
+    ck_assert(!json_has(line, "code"));
 }
 END_TEST
 
@@ -213,6 +244,102 @@ START_TEST(logging_leaves_errno_alone)
     log_err(&err);
     ck_assert_int_eq(errno, ENOTTY);
     free(capture_end(&capture));
+}
+END_TEST
+
+/* stderr is to, until the returned descriptor is given to stderr_back. */
+static int stderr_to(int to)
+{
+    int saved_fd = dup(STDERR_FILENO);
+
+    ck_assert_int_ge(saved_fd, 0);
+    ck_assert_int_eq(dup2(to, STDERR_FILENO), STDERR_FILENO);
+    return saved_fd;
+}
+
+static void stderr_back(int saved_fd)
+{
+    ck_assert_int_eq(dup2(saved_fd, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved_fd);
+}
+
+START_TEST(a_full_disk_costs_the_line_and_nothing_else)
+{
+    int full_fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    struct err err = {.kind = ERR_FAILED, .msg = "x"};
+
+    ck_assert_int_ge(full_fd, 0);
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    ck_assert_uint_eq(log_lost(), 0);
+
+    int saved_fd = stderr_to(full_fd);
+
+    log_info("one");
+    log_debug("not one");
+    log_warn("two");
+    log_err(&err);
+    stderr_back(saved_fd);
+    ck_assert_uint_eq(log_lost(), 3);
+    (void)close(full_fd);
+}
+END_TEST
+
+START_TEST(nobody_to_read_costs_the_line_and_nothing_else)
+{
+    int fds[2];
+
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+    (void)close(fds[0]);
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+
+    int saved_fd = stderr_to(fds[1]);
+
+    log_info("one");
+    log_info("two");
+    stderr_back(saved_fd);
+    ck_assert_uint_eq(log_lost(), 2);
+    (void)close(fds[1]);
+}
+END_TEST
+
+static void fill_pipe(int fd)
+{
+    static const char bytes[4096];
+    int flags = fcntl(fd, F_GETFL);
+
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+    while (write(fd, bytes, sizeof(bytes)) > 0)
+        ;
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+/* Hangs for ever when it waits for the reader: the pipe is an ordinary, blocking one. */
+START_TEST(a_reader_that_stands_still_costs_lines_until_it_goes_on)
+{
+    static char bytes[1 << 20];
+    int flags = _i == 0 ? 0 : O_NONBLOCK;
+    int fds[2];
+
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC | flags), 0);
+    fill_pipe(fds[1]);
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+
+    int saved_fd = stderr_to(fds[1]);
+
+    for (int i = 0; i < 1000; i++)
+        log_info("lost");
+    ck_assert_uint_eq(log_lost(), 1000);
+    ck_assert_int_gt(read(fds[0], bytes, sizeof(bytes)), 0);
+    log_info("seen");
+    stderr_back(saved_fd);
+    ck_assert_uint_eq(log_lost(), 1000);
+    memset(bytes, 0, sizeof(bytes));
+    ck_assert_int_gt(read(fds[0], bytes, sizeof(bytes) - 1), 0);
+    ck_assert_str_eq(bytes + TIME_LEN, "info  seen\n");
+    (void)close(fds[0]);
+    (void)close(fds[1]);
 }
 END_TEST
 
@@ -328,6 +455,11 @@ int main(void)
     tcase_add_test(tcase, an_error_in_json_has_kind_and_hint_as_fields);
     tcase_add_test(tcase, an_error_without_a_hint_has_no_such_field);
     tcase_add_test(tcase, an_error_as_text_ends_in_the_hint);
+    tcase_add_test(tcase, the_problem_that_was_said_is_the_code);
+    tcase_add_test(tcase, what_is_no_error_has_no_code);
+    tcase_add_test(tcase, a_full_disk_costs_the_line_and_nothing_else);
+    tcase_add_test(tcase, nobody_to_read_costs_the_line_and_nothing_else);
+    tcase_add_loop_test(tcase, a_reader_that_stands_still_costs_lines_until_it_goes_on, 0, 2);
     tcase_add_test(tcase, a_long_message_is_cut_but_still_a_whole_line);
     tcase_add_test(tcase, logging_leaves_errno_alone);
     tcase_add_test(tcase, auto_is_json_when_stderr_is_no_terminal);
