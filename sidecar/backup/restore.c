@@ -121,7 +121,7 @@ static int open_target(const struct restore_options *options, bool made, int *ou
         return -1;
     if (!is_locked)
         restore_warn(
-            options,
+            options, PROBLEM_FAILED,
             "the file system of %s has no locks: nothing keeps a second restore away while "
             "this one runs",
             options->dir);
@@ -138,7 +138,7 @@ static int finish(const struct restore_job *job, struct err *err)
     if (stage_resume(job->dir_fd, &result->id, &result->aside, err) != 0)
         return -1;
     if (result->id == NULL) {
-        restore_warn(options,
+        restore_warn(options, PROBLEM_HOLDS_DATA,
                      "dropped an interrupted restore: a server has written data of its own into %s "
                      "meanwhile; what had been put in place before stays beside it",
                      options->dir);

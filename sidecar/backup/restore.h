@@ -46,8 +46,9 @@ struct restore_options {
     /* Does a server run on dir? ERR_HOLDS_DATA says which. Asked before everything that writes, so
      * several times; may be NULL. */
     int (*check_server)(void *context, struct err *err);
-    void (*on_event)(void *context, const char *text);   /* in words for a log; may be NULL */
-    void (*on_warning)(void *context, const char *text); /* what a person should see; may be NULL */
+    void (*on_event)(void *context, const char *text); /* in words for a log; may be NULL */
+    /* What a person should see; may be NULL. */
+    void (*on_warning)(void *context, enum problem problem, const char *text);
     void *context;
 };
 

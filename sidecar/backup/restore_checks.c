@@ -14,34 +14,29 @@
 #define TELL_MAX 2048
 #define MULTI_PART_SINCE 7 /* the first major version that reads an append-only directory */
 
-typedef void hear_fn(void *context, const char *text);
-
-__attribute__((format(printf, 3, 0))) static void say(hear_fn *to, void *context,
-                                                      const char *format, va_list args)
-{
-    char text[TELL_MAX];
-
-    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
-    if (to != NULL)
-        to(context, text);
-}
-
 void restore_tell(const struct restore_options *options, const char *format, ...)
 {
+    char text[TELL_MAX];
     va_list args;
 
     va_start(args, format);
-    say(options->on_event, options->context, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
     va_end(args);
+    if (options->on_event != NULL)
+        options->on_event(options->context, text);
 }
 
-void restore_warn(const struct restore_options *options, const char *format, ...)
+void restore_warn(const struct restore_options *options, enum problem problem, const char *format,
+                  ...)
 {
+    char text[TELL_MAX];
     va_list args;
 
     va_start(args, format);
-    say(options->on_warning, options->context, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
     va_end(args);
+    if (options->on_warning != NULL)
+        options->on_warning(options->context, problem, text);
 }
 
 int restore_check_server(const struct restore_job *job, struct err *err)

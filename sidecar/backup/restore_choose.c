@@ -32,7 +32,7 @@ static void skip(const struct restore_job *job, const char *id, const struct err
         xreallocarray(result->skipped, result->skipped_count + 1, sizeof(*result->skipped));
     result->skipped[result->skipped_count++] =
         (struct restore_skipped){.id = xstrdup(id), .why = xstrdup(why->msg)};
-    restore_warn(job->options, "backup %s cannot be used%s: %s", id,
+    restore_warn(job->options, err_problem(why), "backup %s cannot be used%s: %s", id,
                  job->options->backup_id == NULL ? ", looking for an older one" : "", why->msg);
 }
 
@@ -105,8 +105,8 @@ static void leave_what_stands(const struct restore_job *job, const struct volume
             result->files[kept++] = place;
             continue;
         }
-        restore_warn(job->options, "%s is there already and stays: that of the backup is left out",
-                     place);
+        restore_warn(job->options, PROBLEM_HOLDS_DATA,
+                     "%s is there already and stays: that of the backup is left out", place);
         free(place);
     }
     result->file_count = kept;
@@ -126,7 +126,8 @@ static int stage_and_switch(const struct choice *choice, const struct manifest *
         cancel_check(err) != 0 || restore_check_again(job, &names, err) != 0)
         return -1;
     if (!manifest->proven)
-        restore_warn(options, "backup %s was never proven: %s", manifest->id,
+        restore_warn(options, PROBLEM_BACKUP_UNPROVEN, "backup %s was never proven: %s",
+                     manifest->id,
                      manifest->unproven_why != NULL ? manifest->unproven_why : "no reason given");
     if (!options->force)
         leave_what_stands(job, &names);
@@ -318,7 +319,7 @@ static void no_backup(const struct restore_job *job, struct store *store)
     result->reason = "no-backup";
     result->other_instances = other_instances(store, options->instance);
     if (result->other_instances != NULL)
-        restore_warn(options,
+        restore_warn(options, PROBLEM_NO_BACKUP,
                      "the repository has no backup of instance '%s', but of others: %s. Is the "
                      "data of this server there? Then name it with --instance",
                      options->instance, result->other_instances);

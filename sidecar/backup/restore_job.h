@@ -18,8 +18,8 @@ struct restore_job { /* all borrowed */
 /* In words, to whoever listens. */
 void restore_tell(const struct restore_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void restore_warn(const struct restore_options *options, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void restore_warn(const struct restore_options *options, enum problem problem, const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
 
 /* INVARIANT (a restore never touches a volume that holds data): asked again before everything that
  * writes, since a server can be started at any time. ERR_HOLDS_DATA when one runs on the directory;

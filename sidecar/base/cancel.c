@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/report.h"
+
 void cancel_init(void)
 {
     sigset_t set;
@@ -18,6 +20,7 @@ bool cancel_requested(void)
 {
     sigset_t set;
 
+    report_alive();
     return sigpending(&set) == 0 &&
            (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
 }

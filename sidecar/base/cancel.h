@@ -12,7 +12,8 @@
 
 /* Blocks SIGINT and SIGTERM; call before any thread is started. */
 void cancel_init(void);
-/* Has one of them arrived? Costs one system call. */
+/* Has one of them arrived? Costs one system call. A job that asks is one that does not hang, and
+ * its supervisor is told so (report_alive). */
 bool cancel_requested(void);
 /* -1 with ERR_FAILED "interrupted" when cancel_requested, else 0. */
 int cancel_check(struct err *err);

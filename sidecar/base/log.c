@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/report.h"
 #include "base/text.h"
 
 #define MAX_MESSAGE 8192
@@ -238,6 +239,7 @@ void log_err(const struct err *err)
         .code = problem_row(err_problem(err))->code,
         .hint = hint ? hint + strlen("HINT: ") : NULL,
     });
+    report_error(err);
     errno = saved_errno;
 }
 

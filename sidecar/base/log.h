@@ -23,7 +23,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The error with the names of its kind and problem as fields; a "HINT: " tail becomes a field of
- * its own in JSON. */
+ * its own in JSON. In a job the supervisor is told it as well (report_error). */
 void log_err(const struct err *err);
 
 /* How many events could not be written, or not whole: a full disk, nobody there to read. Logging

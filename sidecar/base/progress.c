@@ -17,10 +17,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/report.h"
 #include "base/text.h"
 
 #define DRAW_EVERY_MS 200
 #define LOG_EVERY_MS 5000
+#define REPORT_EVERY_MS 1000
 #define SAMPLE_EVERY_MS 1000
 #define SAMPLES 11
 #define DEFAULT_WIDTH 80
@@ -38,6 +40,7 @@ struct progress {
     uint64_t total;
     const struct clock *clock;
     char *what;
+    bool is_reported; /* by a job, whose supervisor shows it: neither bar nor lines */
     bool on_terminal;
     bool drawn;
     int64_t shown_ms; /* the last drawing or line */
@@ -67,7 +70,8 @@ struct progress *progress_new(const char *what, uint64_t total_bytes, const stru
     progress->total = total_bytes;
     progress->clock = clock;
     progress->what = harmless(what);
-    progress->on_terminal = log_shows_bar();
+    progress->is_reported = report_is_on();
+    progress->on_terminal = !progress->is_reported && log_shows_bar();
     progress->shown_ms = clock_mono_ms(clock);
     progress->samples[0].at_ms = progress->shown_ms;
     progress->sample_count = 1;
@@ -239,7 +243,9 @@ static void show(struct progress *progress, int64_t now_ms, const char *line_end
 
     take_sample(progress, now_ms, done);
     progress->shown_ms = now_ms;
-    if (progress->on_terminal) {
+    if (progress->is_reported) {
+        report_progress(&view);
+    } else if (progress->on_terminal) {
         auto_free char *bar = progress_bar(&view, terminal_width());
         auto_free char *line = xasprintf("\r%s\x1b[K%s", bar, line_end);
 
@@ -259,7 +265,9 @@ void progress_tick(struct progress *progress)
         return;
 
     int64_t now_ms = clock_mono_ms(progress->clock);
-    int64_t every_ms = progress->on_terminal ? DRAW_EVERY_MS : LOG_EVERY_MS;
+    int64_t every_ms = progress->is_reported   ? REPORT_EVERY_MS
+                       : progress->on_terminal ? DRAW_EVERY_MS
+                                               : LOG_EVERY_MS;
 
     if (now_ms - progress->shown_ms >= every_ms)
         show(progress, now_ms, "");

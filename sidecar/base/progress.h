@@ -1,7 +1,8 @@
 /*
  * How far a long job is: a bar with rate and time left when stderr is a terminal, a log line every
- * few seconds elsewhere. progress_add may be called from any thread and costs an atomic add; the
- * drawing happens in progress_tick, called by whoever waits.
+ * few seconds elsewhere, a report every second in a job (base/report.h). progress_add may be called
+ * from any thread and costs an atomic add; the drawing happens in progress_tick, called by whoever
+ * waits.
  */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
@@ -17,7 +18,8 @@ struct progress;
 /* what: "backup 2026...: uploading"; copied. total_bytes 0 = not known. clock must outlive it. */
 struct progress *progress_new(const char *what, uint64_t total_bytes, const struct clock *clock);
 void progress_add(struct progress *progress, uint64_t bytes); /* NULL: no-op */
-/* Draws or logs when it is time to (5 Hz on a terminal, every 5 s elsewhere); NULL: no-op. */
+/* Draws, logs or reports when it is time to (5 Hz, every 5 s, every second), also when nothing has
+ * moved since. NULL: no-op. */
 void progress_tick(struct progress *progress);
 /* Draws the bar a last time and ends its line, if one was drawn. NULL is a no-op. */
 void progress_free(struct progress *progress);

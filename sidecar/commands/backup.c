@@ -47,7 +47,7 @@ static int run(const struct command_context *context, struct err *err)
         .level = (int)settings->compression_level,
         .clock = context->clock,
         .on_event = command_on_event,
-        .on_warning = command_on_problem,
+        .on_warning = command_on_warning,
     };
 
     if (!options.include_rdb && !options.include_aof)

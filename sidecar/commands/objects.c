@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/report.h"
 
 int command_open_store(const struct command_context *context, const char *writes_below,
                        struct store **out, struct err *err)
@@ -56,17 +57,12 @@ void command_on_event(void *context, const char *text)
 {
     (void)context;
     log_info("%s", text);
+    report_event(text);
 }
 
-void command_on_warning(void *context, const char *text)
+void command_on_warning(void *context, enum problem problem, const char *text)
 {
     (void)context;
     log_warn("%s", text);
-}
-
-void command_on_problem(void *context, enum problem problem, const char *text)
-{
-    (void)context;
-    (void)problem;
-    log_warn("%s", text);
+    report_warning(problem, text);
 }

@@ -18,11 +18,9 @@ int command_connect(const struct command_context *context, int timeout_ms, struc
                     struct err *err);
 /* The file names that the settings say; borrowed from them. */
 struct server_names command_names(const struct command_context *context);
-/* Logs text at level info; an on_event for the modules. */
+/* Logs text at level info, and reports it; an on_event for the modules. */
 void command_on_event(void *context, const char *text);
 /* The same at level warn. */
-void command_on_warning(void *context, const char *text);
-/* The same for a warning that has a code. */
-void command_on_problem(void *context, enum problem problem, const char *text);
+void command_on_warning(void *context, enum problem problem, const char *text);
 
 #endif

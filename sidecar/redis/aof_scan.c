@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/page_cache.h"
@@ -280,7 +281,7 @@ int aof_scan_fd(int fd, uint64_t length, const char *label, struct aof_scan *out
     for (uint64_t at = 0; at < length;) {
         size_t len = length - at < READ_BYTES ? (size_t)(length - at) : READ_BYTES;
 
-        if (page_cache_read(fd, bytes, len, at, label, err) < 0)
+        if (cancel_check(err) < 0 || page_cache_read(fd, bytes, len, at, label, err) < 0)
             return -1;
         if (!aof_scan_feed(&scan, bytes, len))
             break;

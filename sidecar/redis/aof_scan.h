@@ -54,7 +54,8 @@ bool aof_scan_feed(struct aof_scan *scan, const void *data, size_t len);
 bool aof_scan_at_boundary(const struct aof_scan *scan);
 
 /* Scans bytes [0, length) of fd into *out (initialised here). Malformed bytes are no failure: see
- * bad_why. ERR_CORRUPT when the file is shorter, ERR_FAILED when it cannot be read. */
+ * bad_why. ERR_CORRUPT when the file is shorter, ERR_FAILED when it cannot be read, or
+ * it is cancelled. */
 int aof_scan_fd(int fd, uint64_t length, const char *label, struct aof_scan *out, struct err *err);
 
 #endif

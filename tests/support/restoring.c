@@ -32,12 +32,13 @@ static void on_event(void *context, const char *text)
     (void)buf_printf(&run->events, &ignored, "%s\n", text);
 }
 
-static void on_warning(void *context, const char *text)
+static void on_warning(void *context, enum problem problem, const char *text)
 {
     struct restoring *run = context;
     struct err ignored;
 
-    (void)buf_printf(&run->events, &ignored, "warning: %s\n", text);
+    (void)buf_printf(&run->events, &ignored, "warning: %s [%s]\n", text,
+                     problem_row(problem)->code);
 }
 
 static int check_server(void *context, struct err *err)

@@ -31,7 +31,7 @@ struct restoring {
     unsigned checked;                        /* how often it was asked whether a server runs */
     unsigned server_from;                    /* the time from which on one does; 0: none */
     void (*on_check)(struct restoring *run); /* called each time, what happens meanwhile; NULL */
-    struct buf events; /* a line each; "warning: " before those that are one */
+    struct buf events; /* a line each; "warning: " before, " [CODE]" behind those that are one */
 };
 
 /* Small parts, so that a fault can hit in the middle. */
