@@ -10,56 +10,7 @@
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "store/s3_call.h"
-#include "support/s3_peer.h"
-#include "support/s3_peer_env.h"
-
-#define MIB ((size_t)1024 * 1024)
-
-static struct s3_peer *peer;
-static struct peer_env env;
-
-static void set_up(void)
-{
-    peer = s3_peer_new();
-    peer_env_init(&env, s3_peer_get_url(peer));
-}
-
-static void tear_down(void)
-{
-    s3_peer_free(peer);
-    peer_env_release(&env);
-}
-
-static struct store *open_store(void)
-{
-    struct store *store = NULL;
-    struct err err = {0};
-
-    ck_assert_msg(peer_env_open(&env, "bucket/p", NULL, &store, &err) == 0, "%s", err.msg);
-    return store;
-}
-
-static void rule(const char *match, enum s3_peer_fault fault, unsigned times, const char *text)
-{
-    s3_peer_add_rule(
-        peer, &(struct s3_peer_rule){.match = match, .fault = fault, .times = times, .text = text});
-}
-
-static int put(struct store *store, const char *key, const uint8_t *data, size_t len,
-               struct err *err)
-{
-    struct object_parts parts = {0};
-    struct sink *sink = NULL;
-    int rc = store_put(store, key, len, &parts, &sink, err);
-
-    if (rc == 0)
-        rc = sink_write(sink, data, len, err);
-    if (rc == 0)
-        rc = sink_finish(sink, err);
-    sink_free(sink);
-    object_parts_release(&parts);
-    return rc;
-}
+#include "support/s3_case.h"
 
 START_TEST(a_small_put_survives_each_passing_fault)
 {
@@ -80,7 +31,7 @@ START_TEST(a_small_put_survives_each_passing_fault)
         {PEER_ANSWER, "garbage\r\n\r\n"},
         {PEER_ANSWER, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nhtml"},
     };
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         auto_free char *key = xasprintf("key-%zu", i);
@@ -88,7 +39,7 @@ START_TEST(a_small_put_survives_each_passing_fault)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule("PUT ", rows[i].fault, 2, rows[i].text);
+        s3_case_rule("PUT ", rows[i].fault, 2, rows[i].text);
         ck_assert_msg(store_put_small(store, key, "hello", 5, &err) == 0, "row %zu: %s", i,
                       err.msg);
         ck_assert_uint_eq(s3_peer_count_faults(peer), 2);
@@ -99,12 +50,12 @@ END_TEST
 
 START_TEST(an_early_answer_to_a_large_put_does_not_poison_the_next_request)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xcalloc(1, 4 * MIB);
     auto_free char *denied = s3_peer_format_error(403, "AccessDenied", "");
     struct err err = {0};
 
-    rule("PUT ", PEER_EARLY, 1, denied);
+    s3_case_rule("PUT ", PEER_EARLY, 1, denied);
     ck_assert_int_eq(store_put_small(store, "a", data, 4 * MIB, &err), -1);
     ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     ck_assert_msg(store_put_small(store, "b", "b", 1, &err) == 0, "%s", err.msg);
@@ -114,7 +65,7 @@ END_TEST
 
 START_TEST(connections_are_kept_alive)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct err err = {0};
 
     for (int i = 0; i < 20; i++)
@@ -125,10 +76,10 @@ END_TEST
 
 START_TEST(a_put_that_never_works_says_why_and_leaves_nothing)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct err err = {0};
 
-    rule("PUT ", PEER_ANSWER, 0, PEER_SLOW_DOWN);
+    s3_case_rule("PUT ", PEER_ANSWER, 0, PEER_SLOW_DOWN);
     ck_assert_int_eq(store_put_small(store, "a", "b", 1, &err), -1);
     ck_assert_int_eq(err.kind, ERR_STORE);
     ck_assert_int_eq(err.code, 503);
@@ -142,12 +93,12 @@ END_TEST
 
 START_TEST(a_put_whose_answers_are_all_lost_is_taken_back)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct err err = {0};
 
-    rule("PUT ", PEER_LOSE, 0, NULL);
+    s3_case_rule("PUT ", PEER_LOSE, 0, NULL);
     ck_assert_int_eq(store_put_small(store, "a", "b", 1, &err), -1);
-    ck_assert_int_eq(put(store, "c", (const uint8_t *)"d", 1, &err), -1);
+    ck_assert_int_eq(s3_case_put(store, "c", (const uint8_t *)"d", 1, &err), -1);
     ck_assert_uint_eq(s3_peer_count_objects(peer), 0);
 }
 END_TEST
@@ -175,7 +126,7 @@ START_TEST(an_upload_in_parts_survives_each_passing_fault)
         {"POST /bucket/p/k?uploadId", PEER_RESET_ANSWER, NULL},
         {"HEAD ", PEER_LOSE, NULL},
     };
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xmalloc(12 * MIB);
 
     peer_fill(data, 12 * MIB, 5);
@@ -183,9 +134,10 @@ START_TEST(an_upload_in_parts_survives_each_passing_fault)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule(rows[i].match, rows[i].fault, 2, rows[i].text);
+        s3_case_rule(rows[i].match, rows[i].fault, 2, rows[i].text);
         data[0] = (uint8_t)i;
-        ck_assert_msg(put(store, "k", data, 12 * MIB, &err) == 0, "row %zu: %s", i, err.msg);
+        ck_assert_msg(s3_case_put(store, "k", data, 12 * MIB, &err) == 0, "row %zu: %s", i,
+                      err.msg);
         ck_assert_uint_ge(s3_peer_count_faults(peer), 1);
         ck_assert(s3_peer_has(peer, "/bucket/p/k", data, 12 * MIB));
         ck_assert_msg(s3_peer_count_uploads(peer) == 0, "row %zu leaves an upload", i);
@@ -195,18 +147,18 @@ END_TEST
 
 START_TEST(a_completion_whose_answer_is_lost_is_decided_by_head)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xcalloc(1, 6 * MIB);
     struct err err = {0};
 
-    rule("POST /bucket/p/k?uploadId", PEER_LOSE, 1, NULL);
-    ck_assert_msg(put(store, "k", data, 6 * MIB, &err) == 0, "%s", err.msg);
+    s3_case_rule("POST /bucket/p/k?uploadId", PEER_LOSE, 1, NULL);
+    ck_assert_msg(s3_case_put(store, "k", data, 6 * MIB, &err) == 0, "%s", err.msg);
     ck_assert_uint_eq(s3_peer_count(peer, "POST /bucket/p/k?uploadId"), 2); /* NoSuchUpload */
     ck_assert(s3_peer_has(peer, "/bucket/p/k", data, 6 * MIB));
 
     s3_peer_clear_rules(peer);
-    rule("POST /bucket/p/l?uploadId", PEER_RESET_BODY, 0, NULL);
-    ck_assert_int_eq(put(store, "l", data, 6 * MIB, &err), -1);
+    s3_case_rule("POST /bucket/p/l?uploadId", PEER_RESET_BODY, 0, NULL);
+    ck_assert_int_eq(s3_case_put(store, "l", data, 6 * MIB, &err), -1);
     ck_assert_int_eq(err.kind, ERR_STORE);
     ck_assert_uint_eq(s3_peer_count_objects(peer), 1);
     ck_assert_uint_eq(s3_peer_count_uploads(peer), 0);
@@ -215,12 +167,12 @@ END_TEST
 
 START_TEST(a_part_that_never_works_aborts_the_upload)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xcalloc(1, 30 * MIB);
     struct err err = {0};
 
-    rule("partNumber=3", PEER_ANSWER, 0, PEER_SLOW_DOWN);
-    ck_assert_int_eq(put(store, "k", data, 30 * MIB, &err), -1);
+    s3_case_rule("partNumber=3", PEER_ANSWER, 0, PEER_SLOW_DOWN);
+    ck_assert_int_eq(s3_case_put(store, "k", data, 30 * MIB, &err), -1);
     ck_assert_int_eq(err.kind, ERR_STORE);
     ck_assert_ptr_nonnull(strstr(err.msg, "part 3"));
     ck_assert_uint_eq(s3_peer_count(peer, "DELETE /bucket/p/k?uploadId="), 1);
@@ -245,7 +197,7 @@ START_TEST(an_upload_is_aborted_until_it_is_gone)
         {9, NULL, 3, 3, 1},   /* it was tried */
     };
     auto_free uint8_t *data = xcalloc(1, 6 * MIB);
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         auto_free char *key = xasprintf("key-%zu", i);
@@ -254,11 +206,11 @@ START_TEST(an_upload_is_aborted_until_it_is_gone)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule("PUT ", PEER_ANSWER, 0, denied);
-        rule("DELETE ", PEER_ANSWER, rows[i].in_vain, done);
+        s3_case_rule("PUT ", PEER_ANSWER, 0, denied);
+        s3_case_rule("DELETE ", PEER_ANSWER, rows[i].in_vain, done);
         if (rows[i].list != NULL)
-            rule(list, PEER_ANSWER, 0, rows[i].list);
-        ck_assert_int_eq(put(store, key, data, 6 * MIB, &err), -1);
+            s3_case_rule(list, PEER_ANSWER, 0, rows[i].list);
+        ck_assert_int_eq(s3_case_put(store, key, data, 6 * MIB, &err), -1);
         ck_assert_msg(strstr(err.msg, "AccessDenied") != NULL, "row %zu: %s", i, err.msg);
         ck_assert_uint_eq(s3_peer_count(peer, abort), rows[i].aborts);
         ck_assert_uint_eq(s3_peer_count(peer, list), rows[i].lists);
@@ -269,12 +221,12 @@ END_TEST
 
 START_TEST(an_object_stored_with_another_size_is_corrupt_and_removed)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xcalloc(1, 6 * MIB);
     struct err err = {0};
 
-    rule("HEAD ", PEER_ANSWER, 1, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
-    ck_assert_int_eq(put(store, "k", data, 6 * MIB, &err), -1);
+    s3_case_rule("HEAD ", PEER_ANSWER, 1, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+    ck_assert_int_eq(s3_case_put(store, "k", data, 6 * MIB, &err), -1);
     ck_assert_msg(err.kind == ERR_CORRUPT, "%s", err.msg);
     ck_assert_uint_eq(s3_peer_count_objects(peer), 0);
 }
@@ -282,7 +234,7 @@ END_TEST
 
 START_TEST(more_than_5_tib_is_a_configuration_error)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct object_parts parts = {0};
     struct sink *sink = NULL;
     struct err err = {0};
@@ -303,7 +255,7 @@ START_TEST(a_limit_of_bandwidth_and_given_parts_are_kept_to)
     struct err err = {0};
 
     ck_assert_int_eq(peer_env_open(&env, "bucket/p", &options, &store, &err), 0);
-    ck_assert_msg(put(store, "k", data, 14 * MIB, &err) == 0, "%s", err.msg);
+    ck_assert_msg(s3_case_put(store, "k", data, 14 * MIB, &err) == 0, "%s", err.msg);
     ck_assert_uint_eq(s3_peer_count(peer, "partNumber="), 3);
     ck_assert(s3_peer_has(peer, "/bucket/p/k", data, 14 * MIB));
 }
@@ -333,16 +285,16 @@ END_TEST
 
 START_TEST(an_interrupted_upload_is_aborted)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xcalloc(1, 30 * MIB);
     const struct timespec at_once = {0};
     sigset_t terminate;
     struct err err = {0};
 
     cancel_init();
-    rule("partNumber=2", PEER_STALL, 0, NULL);
+    s3_case_rule("partNumber=2", PEER_STALL, 0, NULL);
     ck_assert_int_eq(raise(SIGTERM), 0);
-    ck_assert_int_eq(put(store, "k", data, 30 * MIB, &err), -1);
+    ck_assert_int_eq(s3_case_put(store, "k", data, 30 * MIB, &err), -1);
     ck_assert_msg(strstr(err.msg, "interrupted") != NULL, "%s", err.msg);
     ck_assert_uint_eq(s3_peer_count_uploads(peer), 0);
     ck_assert_uint_eq(s3_peer_count_objects(peer), 0);
@@ -360,7 +312,7 @@ static Suite *store_s3_suite(void)
     TCase *tc = tcase_create("peer");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, s3_case_begin, s3_case_end);
     tcase_add_test(tc, a_small_put_survives_each_passing_fault);
     tcase_add_test(tc, an_early_answer_to_a_large_put_does_not_poison_the_next_request);
     tcase_add_test(tc, connections_are_kept_alive);

@@ -8,40 +8,7 @@
 
 #include "base/mem.h"
 #include "store/s3_call.h"
-#include "support/s3_peer.h"
-#include "support/s3_peer_env.h"
-
-#define MIB ((size_t)1024 * 1024)
-
-static struct s3_peer *peer;
-static struct peer_env env;
-
-static void set_up(void)
-{
-    peer = s3_peer_new();
-    peer_env_init(&env, s3_peer_get_url(peer));
-}
-
-static void tear_down(void)
-{
-    s3_peer_free(peer);
-    peer_env_release(&env);
-}
-
-static struct store *open_store(void)
-{
-    struct store *store = NULL;
-    struct err err = {0};
-
-    ck_assert_msg(peer_env_open(&env, "bucket/p", NULL, &store, &err) == 0, "%s", err.msg);
-    return store;
-}
-
-static void rule(const char *match, enum s3_peer_fault fault, unsigned times, const char *text)
-{
-    s3_peer_add_rule(
-        peer, &(struct s3_peer_rule){.match = match, .fault = fault, .times = times, .text = text});
-}
+#include "support/s3_case.h"
 
 static int get(struct store *store, const char *key, uint8_t *data, size_t len, struct err *err)
 {
@@ -66,12 +33,6 @@ static int get(struct store *store, const char *key, uint8_t *data, size_t len, 
     return 0;
 }
 
-static int stop_listing(void *context, const struct store_entry *entry, struct err *err)
-{
-    (void)context;
-    return err_set(err, ERR_BUSY, "stop at %s", entry->key);
-}
-
 START_TEST(a_ranged_read_survives_each_passing_fault)
 {
     static const struct {
@@ -87,7 +48,7 @@ START_TEST(a_ranged_read_survives_each_passing_fault)
         {PEER_ANSWER, "HTTP/1.1 206 X\r\nContent-Length: 4\r\n\r\nabcd"},
         {PEER_ANSWER, "HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n"},
     };
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free uint8_t *data = xmalloc(5 * MIB);
     auto_free uint8_t *back = xcalloc(1, 5 * MIB);
 
@@ -97,7 +58,7 @@ START_TEST(a_ranged_read_survives_each_passing_fault)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule("GET /bucket/p/k", rows[i].fault, 2, rows[i].text);
+        s3_case_rule("GET /bucket/p/k", rows[i].fault, 2, rows[i].text);
         memset(back, 0, 5 * MIB);
         ck_assert_msg(get(store, "k", back, 5 * MIB, &err) == 0, "row %zu: %s", i, err.msg);
         ck_assert_mem_eq(data, back, 5 * MIB);
@@ -124,14 +85,14 @@ START_TEST(a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is)
         {"HTTP/1.1 206 X\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 11\r\n\r\nhello world",
          ERR_STORE},
     };
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     uint8_t back[10];
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule("GET /bucket/p/k", PEER_ANSWER, 0, rows[i].text);
+        s3_case_rule("GET /bucket/p/k", PEER_ANSWER, 0, rows[i].text);
         ck_assert_int_eq(get(store, "k", back, 10, &err), -1);
         ck_assert_msg(err.kind == rows[i].kind, "row %zu: %s", i, err.msg);
     }
@@ -149,18 +110,18 @@ START_TEST(an_answer_that_is_too_long_is_damage_only_to_a_small_object)
 {
     auto_free char *long_text = xmalloc(9 * MIB + 1);
     auto_free char *answer = NULL;
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_buf struct buf out;
     struct err err = {0};
 
     memset(long_text, 'x', 9 * MIB);
     long_text[9 * MIB] = '\0';
     answer = s3_peer_format_answer(200, "", long_text);
-    rule("GET ", PEER_ANSWER, 0, answer);
+    s3_case_rule("GET ", PEER_ANSWER, 0, answer);
     buf_init(&out, MIB);
     ck_assert_int_eq(store_get_small(store, "k", &out, &err), -1);
     ck_assert_msg(err.kind == ERR_CORRUPT, "%s", err.msg);
-    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    ck_assert_int_eq(store_list(store, "", '\0', s3_case_stop, NULL, &err), -1);
     ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     ck_assert_msg(strstr(err.msg, "longer than") != NULL, "%s", err.msg);
 }
@@ -169,11 +130,11 @@ END_TEST
 START_TEST(a_listing_is_never_not_found)
 {
     auto_free char *no_key = s3_peer_format_error(404, "NoSuchKey", "");
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct err err = {0};
 
-    rule("GET ", PEER_ANSWER, 0, no_key);
-    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    s3_case_rule("GET ", PEER_ANSWER, 0, no_key);
+    ck_assert_int_eq(store_list(store, "", '\0', s3_case_stop, NULL, &err), -1);
     ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
 }
 END_TEST
@@ -182,7 +143,7 @@ START_TEST(parts_that_nobody_stored_are_not_allocated)
 {
     const struct store_get_request request = {
         .key = "k", .size = 2 * STORE_PART_BYTES_MAX, .chunk_bytes = STORE_PART_BYTES_MAX + 1};
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct source *source = NULL;
     struct err err = {0};
 
@@ -194,15 +155,15 @@ END_TEST
 
 START_TEST(head_tells_a_missing_object_from_a_missing_bucket)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free char *no_bucket = s3_peer_format_error(404, "NoSuchBucket", "");
     struct err err = {0};
     uint64_t size;
 
     ck_assert_int_eq(store_head(store, "k", &size, &err), -1);
     ck_assert_msg(err.kind == ERR_NOT_FOUND, "%s", err.msg);
-    rule("HEAD ", PEER_ANSWER, 0, "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n");
-    rule("GET /bucket/p/k", PEER_ANSWER, 0, no_bucket);
+    s3_case_rule("HEAD ", PEER_ANSWER, 0, "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n");
+    s3_case_rule("GET /bucket/p/k", PEER_ANSWER, 0, no_bucket);
     ck_assert_int_eq(store_head(store, "k", &size, &err), -1);
     ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     ck_assert_int_eq(store_remove(store, "x", &err), 0);
@@ -217,7 +178,7 @@ START_TEST(a_skewed_clock_is_corrected_by_the_servers_date)
     auto_free char *head = NULL;
     struct err err = {0};
 
-    rule("GET ", PEER_ANSWER, 1, skewed);
+    s3_case_rule("GET ", PEER_ANSWER, 1, skewed);
     ck_assert_msg(peer_env_open(&env, "bucket/p", NULL, &store, &err) == 0, "%s", err.msg);
     ck_assert_int_eq(store_put_small(store, "a", "b", 1, &err), 0);
     head = s3_peer_copy_head(peer, "PUT /bucket/p/a");
@@ -231,7 +192,7 @@ START_TEST(an_expired_token_is_renewed_once_and_then_reported)
     struct store *store = NULL;
     struct err err = {0};
 
-    rule("GET ", PEER_ANSWER, 0, expired);
+    s3_case_rule("GET ", PEER_ANSWER, 0, expired);
     ck_assert_int_eq(peer_env_open(&env, "bucket/p", NULL, &store, &err), -1);
     ck_assert_int_eq(err.kind, ERR_STORE);
     ck_assert_uint_eq(s3_peer_count(peer, NULL), 2);
@@ -247,10 +208,10 @@ START_TEST(a_transfer_that_stands_still_is_begun_again)
     struct err err = {0};
 
     env.stall_s = 1;
-    store = open_store();
-    rule("PUT ", PEER_STALL, 1, NULL);
+    store = s3_case_open();
+    s3_case_rule("PUT ", PEER_STALL, 1, NULL);
     ck_assert_msg(store_put_small(store, "a", "b", 1, &err) == 0, "%s", err.msg);
-    rule("GET /bucket/p/a", PEER_DRIP, 1, NULL);
+    s3_case_rule("GET /bucket/p/a", PEER_DRIP, 1, NULL);
     {
         uint8_t back;
 
@@ -263,11 +224,11 @@ END_TEST
 
 START_TEST(the_server_is_given_the_pause_it_asks_for)
 {
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     auto_free char *busy = s3_peer_format_error(503, "SlowDown", "Retry-After: 7\r\n");
     struct err err = {0};
 
-    rule("PUT ", PEER_ANSWER, 2, busy);
+    s3_case_rule("PUT ", PEER_ANSWER, 2, busy);
     ck_assert_int_eq(store_put_small(store, "a", "b", 1, &err), 0);
     ck_assert_int_eq(env.slept_ms, 14000);
 }
@@ -282,13 +243,13 @@ START_TEST(the_region_that_the_server_names_is_used)
     auto_free char *head = NULL;
     struct err err = {0};
 
-    rule("GET ", PEER_ANSWER, 1, moved);
-    store = open_store();
+    s3_case_rule("GET ", PEER_ANSWER, 1, moved);
+    store = s3_case_open();
     head = s3_peer_copy_head(peer, "GET ");
     ck_assert_ptr_nonnull(strstr(head, "/eu-west-9/s3/aws4_request"));
 
     s3_peer_clear_rules(peer);
-    rule("GET ", PEER_ANSWER, 0, moved);
+    s3_case_rule("GET ", PEER_ANSWER, 0, moved);
     ck_assert_int_eq(peer_env_open(&env, "bucket/p", NULL, &other, &err), -1);
     ck_assert_msg(strstr(err.msg, "eu-west-9") != NULL, "%s", err.msg);
     ck_assert_ptr_nonnull(strstr(err.msg, "HINT: "));
@@ -309,7 +270,7 @@ START_TEST(opening_fails_closed_on_answers_that_are_no_listing)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        rule("GET ", PEER_ANSWER, 0, rows[i]);
+        s3_case_rule("GET ", PEER_ANSWER, 0, rows[i]);
         ck_assert_int_eq(peer_env_open(&env, "bucket/p", NULL, &store, &err), -1);
         ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     }
@@ -335,15 +296,15 @@ START_TEST(a_listing_follows_tokens_but_not_in_circles)
         "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"
         "</NextContinuationToken></ListBucketResult>";
     auto_free char *answer = s3_peer_format_answer(200, "", page);
-    auto_store struct store *store = open_store();
+    auto_store struct store *store = s3_case_open();
     struct err err = {0};
 
     s3_peer_put(peer, "/bucket/p/a", "x", 1);
-    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    ck_assert_int_eq(store_list(store, "", '\0', s3_case_stop, NULL, &err), -1);
     ck_assert_int_eq(err.kind, ERR_BUSY);
     ck_assert_str_eq(err.msg, "stop at a");
-    rule("GET ", PEER_ANSWER, 0, answer);
-    ck_assert_int_eq(store_list(store, "", '\0', stop_listing, NULL, &err), -1);
+    s3_case_rule("GET ", PEER_ANSWER, 0, answer);
+    ck_assert_int_eq(store_list(store, "", '\0', s3_case_stop, NULL, &err), -1);
     ck_assert_msg(strstr(err.msg, "circles") != NULL, "%s", err.msg);
 }
 END_TEST
@@ -394,7 +355,7 @@ static Suite *store_s3_read_suite(void)
     TCase *tc = tcase_create("peer");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, s3_case_begin, s3_case_end);
     tcase_add_test(tc, a_ranged_read_survives_each_passing_fault);
     tcase_add_test(tc, a_read_that_cannot_succeed_says_which_kind_of_trouble_it_is);
     tcase_add_test(tc, an_answer_that_is_too_long_is_damage_only_to_a_small_object);
