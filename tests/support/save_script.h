@@ -44,6 +44,14 @@
         .expect = "BGSAVE", .reply = (text) \
     }
 #define STARTED BGSAVE("+Background saving started\r\n")
+/* How most saves begin: twice the server is found idle; it is asked, and says that it forks. */
+#define IDLE_SERVER HELLO, INFO(IDLE), INFO(IDLE)
+#define FORKS STARTED, INFO(FORKED)
+/* All of one: once it was done, INFO says `text`. */
+#define ONE_SAVE(text, what)                           \
+    {                                                  \
+        IDLE_SERVER, FORKS, INFO_AND(text, what), END, \
+    }
 #define HANGS_UP(command)                 \
     {                                     \
         .expect = (command), .hang_up = 1 \

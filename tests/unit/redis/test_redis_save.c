@@ -13,9 +13,7 @@
 START_TEST(a_save_is_proven_by_its_new_file)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
+        IDLE_SERVER,
         STARTED,
         INFO(FORKED "current_save_keys_processed:0\r\ncurrent_save_keys_total:8\r\n"),
         INFO(SAVING "current_save_keys_processed:2\r\ncurrent_save_keys_total:8\r\n"),
@@ -58,11 +56,7 @@ END_TEST
 
 START_TEST(a_file_of_the_same_second_is_new_enough)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO,   INFO(IDLE),   INFO(IDLE),
-        STARTED, INFO(FORKED), INFO_AND(SAVED, save_of_the_same_second_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(SAVED, save_of_the_same_second_appears);
 
     save_script_saves(steps, 1, true);
 }
@@ -70,9 +64,7 @@ END_TEST
 
 START_TEST(the_first_dump_of_a_volume_is_proven)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, save_appears), END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(SAVED, save_appears);
     struct save_script fixture;
     struct redis_saved saved = REDIS_SAVED_INIT;
     struct err err;
@@ -92,8 +84,7 @@ START_TEST(a_running_child_is_waited_for)
         INFO(STATE(3, 1, ok, 90)),
         INFO(STATE(3, 0, ok, 90) "aof_rewrite_in_progress:1\r\n"),
         INFO_AND(IDLE, older_save_appears), /* its data is older than the request */
-        STARTED,
-        INFO(FORKED),
+        FORKS,
         INFO_AND(SAVED, save_appears),
         END,
     };
@@ -105,9 +96,7 @@ END_TEST
 START_TEST(another_save_that_began_later_is_as_good)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
+        IDLE_SERVER,
         BGSAVE("-ERR Background save already in progress\r\n"),
         INFO(FORKED),
         INFO(SAVING),
@@ -123,8 +112,7 @@ START_TEST(a_ctime_may_lag_at_the_turn_of_a_second)
 {
 #define TURNED "run_id:R\r\nserver_time_usec:100000000000100\r\nrdb_saves:4\r\n"
     const struct redis_peer_step steps[] = {
-        HELLO, INFO(TURNED), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, older_save_appears),
-        END,
+        HELLO, INFO(TURNED), INFO(IDLE), FORKS, INFO_AND(SAVED, older_save_appears), END,
     };
 
     save_script_saves(steps, 1, true);
@@ -138,8 +126,7 @@ START_TEST(a_running_save_of_the_same_second_may_be_older)
         INFO(IDLE),
         INFO(STATE(4, 1, ok, 90)),
         INFO_AND(STATE(4, 0, ok, 100), save_of_the_same_second_appears),
-        STARTED,
-        INFO(FORKED),
+        FORKS,
         INFO_AND(SAVED, save_appears),
         END,
     };
@@ -172,9 +159,7 @@ END_TEST
 START_TEST(a_refused_save_is_asked_for_again)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
+        IDLE_SERVER,
         BGSAVE("-ERR Another child process is active (AOF?): can't BGSAVE right now. Use ...\r\n"),
         INFO(IDLE "aof_rewrite_in_progress:1\r\n"),
         INFO(IDLE "aof_rewrite_in_progress:1\r\n"),
@@ -182,8 +167,7 @@ START_TEST(a_refused_save_is_asked_for_again)
         BGSAVE("-ERR some new reason\r\n"),
         INFO(IDLE),
         INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        FORKS,
         INFO_AND(SAVED, save_appears),
         END,
     };
@@ -195,9 +179,7 @@ END_TEST
 START_TEST(a_scheduled_save_is_waited_for)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
+        IDLE_SERVER,
         BGSAVE("+Background saving scheduled\r\n"),
         INFO(IDLE "aof_rewrite_in_progress:1\r\n"),
         INFO(IDLE "aof_rewrite_in_progress:1\r\n"),
@@ -213,11 +195,7 @@ END_TEST
 
 START_TEST(a_next_save_that_began_meanwhile_does_not_matter)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO,   INFO(IDLE),   INFO(IDLE),
-        STARTED, INFO(FORKED), INFO_AND(STATE(6, 1, ok, 100), save_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(STATE(6, 1, ok, 100), save_appears);
 
     save_script_saves(steps, 1, true);
 }
@@ -225,11 +203,7 @@ END_TEST
 
 START_TEST(a_count_that_differs_from_the_fork_is_not_exact)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO,   INFO(IDLE),   INFO(IDLE),
-        STARTED, INFO(FORKED), INFO_AND(SAVED, save_of_other_count_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(SAVED, save_of_other_count_appears);
 
     save_script_saves(steps, 1, false);
 }
@@ -237,10 +211,7 @@ END_TEST
 
 START_TEST(a_file_of_unknown_format_counts_when_the_server_says_ok)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, opaque_save_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(SAVED, opaque_save_appears);
 
     save_script_saves(steps, 1, true);
 }
@@ -249,11 +220,8 @@ END_TEST
 START_TEST(a_dropped_save_is_asked_for_again)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        IDLE_SERVER,
+        FORKS,
         INFO(DROPPED),
         INFO(DROPPED),
         STARTED,
@@ -269,11 +237,8 @@ END_TEST
 START_TEST(an_empty_file_that_a_flush_left_is_not_taken_for_the_data)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        IDLE_SERVER,
+        FORKS,
         INFO_AND(SAVED, empty_save_appears),
         INFO(SAVED),
         STARTED,
@@ -293,8 +258,7 @@ START_TEST(a_server_that_cannot_answer_for_a_while_is_asked_again)
         SCRIPT_RUNS,
         INFO(IDLE),
         INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        FORKS,
         SCRIPT_RUNS,
         SCRIPT_RUNS,
         INFO(SAVING),
@@ -316,27 +280,13 @@ END_TEST
 START_TEST(a_save_whose_answer_was_lost_is_found_again)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        SILENT("BGSAVE"),
-        SILENT("INFO"), /* a fork takes its time */
-        HELLO,
-        INFO(FORKED),
-        INFO(SAVING),
-        INFO_AND(SAVED, save_appears),
-        END,
+        IDLE_SERVER, SILENT("BGSAVE"), SILENT("INFO"), /* a fork takes its time */
+        HELLO,       INFO(FORKED),     INFO(SAVING),   INFO_AND(SAVED, save_appears), END,
     };
     const struct redis_peer_step blocked[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        BGSAVE("-BUSY Redis is busy running ...\r\n"),
-        SCRIPT_RUNS,
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
-        INFO_AND(SAVED, save_appears),
+        IDLE_SERVER, BGSAVE("-BUSY Redis is busy running ...\r\n"),
+        SCRIPT_RUNS, INFO(IDLE),
+        FORKS,       INFO_AND(SAVED, save_appears),
         END,
     };
 

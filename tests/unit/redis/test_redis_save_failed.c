@@ -24,7 +24,7 @@ END_TEST
 
 START_TEST(a_save_that_is_always_dropped_fails)
 {
-#define TRY INFO(DROPPED), STARTED, INFO(FORKED), INFO(DROPPED)
+#define TRY INFO(DROPPED), FORKS, INFO(DROPPED)
     const struct redis_peer_step steps[] = {
         HELLO,
         INFO(IDLE),
@@ -49,7 +49,7 @@ END_TEST
 
 START_TEST(data_that_is_always_flushed_fails)
 {
-#define FLUSH INFO(DROPPED), STARTED, INFO(FORKED), INFO_AND(DROPPED, empty_save_appears)
+#define FLUSH INFO(DROPPED), FORKS, INFO_AND(DROPPED, empty_save_appears)
     const struct redis_peer_step steps[] = {HELLO, INFO(IDLE), FLUSH, FLUSH, FLUSH, END};
 
     ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, "flushed during each of 3 saves"),
@@ -59,8 +59,7 @@ END_TEST
 
 START_TEST(a_killed_child_is_not_tried_again)
 {
-    const struct redis_peer_step steps[] = {HELLO,        INFO(IDLE), INFO(IDLE), STARTED,
-                                            INFO(FORKED), INFO(DIED), END};
+    const struct redis_peer_step steps[] = {IDLE_SERVER, FORKS, INFO(DIED), END};
 
     ck_assert_int_eq(
         save_script_fails(steps, ERR_SERVER, "the server's save failed. HINT: its log says why"),
@@ -71,11 +70,8 @@ END_TEST
 START_TEST(another_directory_is_named)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        IDLE_SERVER,
+        FORKS,
         INFO(SAVED),
         {.expect = "CONFIG GET dir", .reply = "*2\r\n$3\r\ndir\r\n$6\r\n/there\r\n"},
         {.expect = "CONFIG GET dbfilename", .reply = "*2\r\n$10\r\ndbfilename\r\n$5\r\nx.rdb\r\n"},
@@ -95,11 +91,8 @@ END_TEST
 START_TEST(another_directory_is_guessed_where_config_is_forbidden)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        IDLE_SERVER,
+        FORKS,
         INFO_AND(SAVED, older_save_appears),
         {.expect = "CONFIG GET dir", .reply = "-NOPERM no\r\n"},
         {.expect = "CONFIG GET dbfilename", .reply = "-NOPERM no\r\n"},
@@ -113,8 +106,7 @@ END_TEST
 
 START_TEST(a_failed_fork_is_explained)
 {
-    const struct redis_peer_step steps[] = {HELLO,      INFO(IDLE), INFO(IDLE), BGSAVE("-ERR\r\n"),
-                                            INFO(DIED), END};
+    const struct redis_peer_step steps[] = {IDLE_SERVER, BGSAVE("-ERR\r\n"), INFO(DIED), END};
 
     ck_assert_int_eq(
         save_script_fails(steps, ERR_SERVER,
@@ -141,8 +133,8 @@ START_TEST(replies_that_end_the_attempt_do)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct redis_peer_step steps[] = {
-            HELLO, INFO(IDLE), INFO(IDLE), BGSAVE(rows[i].reply), INFO(IDLE), END};
+        const struct redis_peer_step steps[] = {IDLE_SERVER, BGSAVE(rows[i].reply), INFO(IDLE),
+                                                END};
 
         ck_assert_int_eq(save_script_fails(steps, ERR_SERVER, rows[i].says), rows[i].problem);
     }
@@ -171,11 +163,8 @@ END_TEST
 
 START_TEST(a_restart_during_the_save_is_noticed)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO,   INFO(IDLE),   INFO(IDLE),
-        STARTED, INFO(FORKED), INFO_AND("run_id:OTHER\r\nrdb_saves:9\r\n", save_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] =
+        ONE_SAVE("run_id:OTHER\r\nrdb_saves:9\r\n", save_appears);
 
     save_script_fails(steps, ERR_SERVER, "restarted meanwhile");
 }
@@ -184,7 +173,10 @@ END_TEST
 START_TEST(a_server_that_is_gone_at_any_step_is_given_up_after_a_minute)
 {
     const struct redis_peer_step whole[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO(SAVING), END,
+        IDLE_SERVER,
+        FORKS,
+        INFO(SAVING),
+        END,
     };
 
     for (size_t cut = 1; cut < 6; cut++) {
@@ -210,7 +202,7 @@ END_TEST
 
 START_TEST(a_script_that_never_ends_is_waited_for_as_long_as_a_save_may_take)
 {
-    struct redis_peer_step steps[100] = {HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED)};
+    struct redis_peer_step steps[100] = {IDLE_SERVER, FORKS};
     struct save_script fixture;
     struct redis_saved saved = REDIS_SAVED_INIT;
     struct err err;
@@ -228,9 +220,7 @@ END_TEST
 START_TEST(another_server_behind_the_same_address_is_noticed)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,        INFO(IDLE),       INFO(IDLE), STARTED,
-        INFO(FORKED), HANGS_UP("INFO"), HELLO,      INFO("run_id:OTHER\r\nrdb_saves:9\r\n"),
-        END,
+        IDLE_SERVER, FORKS, HANGS_UP("INFO"), HELLO, INFO("run_id:OTHER\r\nrdb_saves:9\r\n"), END,
     };
 
     save_script_fails(steps, ERR_SERVER, "restarted meanwhile");
@@ -240,11 +230,8 @@ END_TEST
 START_TEST(a_server_that_refuses_who_comes_back_is_not_asked_again)
 {
     const struct redis_peer_step steps[] = {
-        HELLO,
-        INFO(IDLE),
-        INFO(IDLE),
-        STARTED,
-        INFO(FORKED),
+        IDLE_SERVER,
+        FORKS,
         HANGS_UP("INFO"),
         {.expect = "CLIENT SETNAME", .reply = "-NOAUTH x\r\n"},
         END,
@@ -256,14 +243,8 @@ END_TEST
 
 START_TEST(a_broken_new_file_is_corrupt)
 {
-    const struct redis_peer_step cut[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, broken_save_appears),
-        END,
-    };
-    const struct redis_peer_step empty[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, empty_file_appears),
-        END,
-    };
+    const struct redis_peer_step cut[] = ONE_SAVE(SAVED, broken_save_appears);
+    const struct redis_peer_step empty[] = ONE_SAVE(SAVED, empty_file_appears);
 
     ck_assert_int_eq(save_script_fails(cut, ERR_CORRUPT, "/our/data/dump.rdb"),
                      PROBLEM_RDB_CORRUPT);
@@ -274,7 +255,7 @@ END_TEST
 
 START_TEST(a_timeout_ends_the_waiting)
 {
-    struct redis_peer_step steps[100] = {HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED)};
+    struct redis_peer_step steps[100] = {IDLE_SERVER, FORKS};
     struct save_script fixture;
     struct redis_saved saved = REDIS_SAVED_INIT;
     struct err err;
@@ -297,10 +278,7 @@ END_TEST
 
 START_TEST(a_dump_that_is_no_file_is_an_error)
 {
-    const struct redis_peer_step steps[] = {
-        HELLO, INFO(IDLE), INFO(IDLE), STARTED, INFO(FORKED), INFO_AND(SAVED, directory_appears),
-        END,
-    };
+    const struct redis_peer_step steps[] = ONE_SAVE(SAVED, directory_appears);
 
     save_script_fails(steps, ERR_FAILED, "/our/data/dump.rdb: is not a regular file");
 }
