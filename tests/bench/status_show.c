@@ -1,7 +1,7 @@
 /*
  * usage: status_show STATE json|backupz|metrics|page
- * Prints what the sidecar would answer in a state of support/status_sample.h; without arguments, the
- * names of the states. For tests that hand the answers to other programs, and to look at them.
+ * Prints what the sidecar would answer in a state of support/status_sample.h; without arguments,
+ * the names of the states. For tests that hand the answers to other programs, and to look at them.
  */
 #include <stdio.h>
 #include <stdlib.h>
