@@ -166,6 +166,7 @@ int main(int argc, char *argv[])
     struct err output_err = {0};
     int rc;
 
+    process_become_job();
     process_prepare();
     cancel_init();
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
