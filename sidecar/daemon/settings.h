@@ -32,6 +32,12 @@ enum settings_appendonly {
     SETTINGS_APPENDONLY_NO,
 };
 
+enum settings_role {
+    SETTINGS_ROLE_ANY,
+    SETTINGS_ROLE_PRIMARY,
+    SETTINGS_ROLE_REPLICA,
+};
+
 struct settings_owner {
     bool is_set; /* false = the owner of the data directory */
     uint32_t uid;
@@ -66,6 +72,17 @@ struct settings {
     char *repository; /* NULL = not set */
     char *instance;
     unsigned backup_include; /* bits of enum settings_include */
+
+    /* the sidecar */
+    char *backup_schedule; /* see schedule.h */
+    int64_t backup_jitter_ms;
+    char *timezone;
+    enum settings_role backup_role;
+    unsigned backup_on_changes; /* writes; 0 = off */
+    int64_t backup_max_age_ms;  /* 0 = twice the schedule */
+    unsigned shrink_alarm;      /* percent; 0 = off */
+    int64_t drain_timeout_ms;
+    struct secret http_token;
 
     /* speed */
     unsigned compression_level; /* 0 stores */

@@ -20,6 +20,7 @@ enum setting_type {
     SETTING_PATH,     /* char *: relative, no "..", may have '/' */
     SETTING_WORD,     /* char *: no blanks */
     SETTING_VERSION,  /* char *: "7.0.15", "valkey 8.1" */
+    SETTING_SCHEDULE, /* char *: what schedule.h takes */
     SETTING_OWNER,    /* struct settings_owner: UID or UID:GID */
     SETTING_UINT,     /* unsigned */
     SETTING_SIZE,     /* uint64_t, bytes */

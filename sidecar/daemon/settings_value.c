@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "daemon/schedule.h"
 #include "redis/redis_url.h"
 
 static void *field_of(const struct setting_row *row, struct settings *settings)
@@ -104,6 +105,13 @@ static int check_server(const char *text, struct err *err)
     if (check_url(text, err) != 0)
         return -1;
     return redis_url_parse(text, &address, err);
+}
+
+static int check_schedule(const char *text, struct err *err)
+{
+    struct schedule schedule;
+
+    return schedule_parse(text, &schedule, err);
 }
 
 /* "7.0.15", "8.1", "valkey 8.1" */
@@ -303,6 +311,8 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         return parse_text(check_word, text, field, err);
     case SETTING_VERSION:
         return parse_text(check_version, text, field, err);
+    case SETTING_SCHEDULE:
+        return parse_text(check_schedule, text, field, err);
     case SETTING_OWNER:
         return parse_owner(text, field, err);
     case SETTING_UINT:
@@ -329,6 +339,7 @@ void setting_value_release(const struct setting_row *row, struct settings *setti
     case SETTING_PATH:
     case SETTING_WORD:
     case SETTING_VERSION:
+    case SETTING_SCHEDULE:
         set_text(field, NULL);
         break;
     case SETTING_SECRET:
