@@ -223,6 +223,15 @@ void log_warn(const char *format, ...)
     va_end(args);
 }
 
+void log_error(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at(LOG_LEVEL_ERROR, format, args);
+    va_end(args);
+}
+
 void log_err(const struct err *err)
 {
     int saved_errno = errno;

@@ -22,6 +22,7 @@ void log_init(enum log_level level, enum log_format format);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The error with the names of its kind and problem as fields; a "HINT: " tail becomes a field of
  * its own in JSON. In a job the supervisor is told it as well (report_error). */
 void log_err(const struct err *err);
