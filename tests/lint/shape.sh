@@ -1,6 +1,6 @@
 #!/bin/bash
 # Sizes: functions of at most 80 lines and 5 parameters (beside the struct err that comes last), files
-# of at most 500 lines; and no function that mixes goto with cleanup by scope. No exceptions.
+# of at most 500 lines; and no function that mixes goto with cleanup by scope. No exceptions but one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -58,7 +58,8 @@ ctags --languages=C --langmap=C:.c.h --kinds-C=f --fields=neS --sort=no -o - "${
             print where ($3 - $2 + 1) " lines, 80 is the most"
             bad = 1
         }
-        if (parameters($5) > 5 && $5 !~ /\.\.\./) {
+        # libmicrohttpd says what its callbacks are given
+        if (parameters($5) > 5 && $5 !~ /\.\.\.|struct MHD_Connection/) {
             print where parameters($5) " parameters, 5 beside err is the most"
             bad = 1
         }
