@@ -18,7 +18,8 @@
 #define DEFAULT_FILE "/etc/redkeep/redkeep.conf"
 
 static const struct command *const commands[] = {
-    &command_backup, &command_restore, &command_list, &command_verify, &command_config,
+    &command_backup, &command_restore, &command_list,
+    &command_verify, &command_ready,   &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -171,7 +172,7 @@ int main(int argc, char *argv[])
     cancel_init();
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
     rc = run(argc, argv, &err);
-    if (rc != 0)
+    if (rc != 0 && err.msg[0] != '\0')
         log_err(&err);
     if (finish_output(&output_err) != 0) {
         log_err(&output_err);

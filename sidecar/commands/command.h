@@ -2,7 +2,7 @@
  * What a command is: a function that builds objects from the settings, calls them, and writes its
  * answer to context->out. It returns 0, or -1 with *err filled; main.c logs the error and turns its
  * kind into the exit code. A command that has an answer and fails all the same (verify) writes the
- * answer first.
+ * answer first; where that says all (ready: not yet), the message is empty and nothing is logged.
  */
 #ifndef COMMANDS_COMMAND_H
 #define COMMANDS_COMMAND_H
@@ -41,6 +41,7 @@ extern const struct command command_backup;
 extern const struct command command_restore;
 extern const struct command command_list;
 extern const struct command command_verify;
+extern const struct command command_ready;
 extern const struct command command_config;
 
 /* The value of --name, NULL when it was not given. */
