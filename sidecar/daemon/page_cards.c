@@ -269,7 +269,7 @@ static void put_progress(const struct status_job *job, int64_t now_ms, struct bu
 {
     if (job->total_bytes > 0)
         put_bar(out, "Done", 100 * (double)job->done_bytes / (double)job->total_bytes);
-    page_put(out, "<p class=\"soft\">");
+    page_put(out, "<p class=\"soft foreign\">");
     page_text(out, job->doing);
     if (job->done_bytes > 0) {
         page_put(out, job->doing != NULL ? " \xc2\xb7 " : "");
@@ -350,12 +350,11 @@ void page_cards(const struct status *status, struct buf *out)
 {
     page_put(out, "<div class=\"cards\">\n");
     put_server(status, out);
-    page_put(out, "<div class=\"stack\">\n");
     put_schedule(status, out);
     open_card(out, "volume", "Volume");
     put_volume(status, out);
     put_restore(status, out);
-    page_put(out, "</section>\n</div>\n");
+    page_put(out, "</section>\n");
     put_jobs(status, out);
     page_put(out, "</div>\n");
 }

@@ -18,20 +18,19 @@ static const char *const parts[] = {
      "html{-webkit-text-size-adjust:100%}\n"
      "body{margin:0 auto;max-width:68rem;padding:1.5rem 1.25rem 2rem;background:var(--ground);"
      "color:var(--ink);font:1rem/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
-     "font-variant-numeric:tabular-nums}\n"
+     "font-variant-numeric:tabular-nums;overflow-wrap:anywhere}\n"
      "h1,h2,h3,p,ul,dl,dd{margin:0;padding:0}\n"
      "ul{list-style:none}\n"
      "a{color:inherit}\n"
      "header{margin-bottom:1.25rem}\n"
      "header .soft{display:flex;flex-wrap:wrap;gap:0 1rem;justify-content:space-between}\n"
      ".brand{font-size:.8125rem;font-weight:600;letter-spacing:.08em;color:var(--soft)}\n"
-     "h1{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.015em;"
-     "overflow-wrap:anywhere}\n"
+     "h1{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.015em}\n"
      "h2{font-size:1rem;font-weight:650;margin-bottom:.75rem}\n"
      "h2 .soft{font-weight:400;margin-left:.5rem}\n"
      "h3{font-size:1rem;font-weight:600}\n"
      ".soft{color:var(--soft);font-size:.875rem}\n"
-     ".foreign{overflow-wrap:anywhere;unicode-bidi:isolate}\n"
+     ".foreign{unicode-bidi:isolate}\n"
      ".stamp{white-space:nowrap}\n"
      "code{font:.8125rem ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"),
     /* what would come back */
@@ -72,17 +71,16 @@ static const char *const parts[] = {
      ".note{background:var(--warn-fill);color:var(--warn);border-radius:.4rem;padding:.4rem .6rem;"
      "font-size:.875rem;margin-top:.75rem}\n"),
     /* cards */
-    (".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));"
-     "gap:1.25rem;margin-bottom:1.25rem}\n"
-     ".card{min-width:0}\n"
-     ".stack{display:grid;gap:1.25rem;align-content:start}\n"
+    (".cards{columns:3 19rem;column-gap:1.25rem;margin-bottom:1.25rem}\n"
+     ".card{break-inside:avoid;margin-bottom:1.25rem}\n"
+     ".card:last-child{margin-bottom:0}\n"
      ".card h3{margin-top:1rem;font-size:.875rem;color:var(--soft)}\n"
      ".state{margin-bottom:.6rem}\n"
      "dl{display:grid;gap:.3rem}\n"
      "p+dl{margin-top:.6rem}\n"
      "dl div{display:flex;justify-content:space-between;gap:1rem}\n"
      "dt{color:var(--soft);white-space:nowrap}\n"
-     "dd{text-align:right;min-width:0;overflow-wrap:anywhere}\n"
+     "dd{text-align:right;min-width:0}\n"
      ".badge{display:inline-block;padding:.05rem .5rem;border-radius:1rem;font-size:.8125rem;"
      "font-weight:600;white-space:nowrap;background:var(--track)}\n"
      ".badge.good{background:var(--good-fill);color:var(--good)}\n"
@@ -113,13 +111,13 @@ static const char *const parts[] = {
     /* a phone */
     ("@media (max-width:40rem){body{padding:1rem .75rem 1.5rem}\n"
      ".outlook,.card,.problems li{padding:1rem}\n"
-     ".line rect.good,.line rect.warn,.line rect.bad{width:3px}\n"
+     ".line rect.good,.line rect.warn,.line rect.bad{width:3px;stroke-width:.4}\n"
      "table,tbody,tr,th,td{display:block}\n"
      "thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}\n"
      "tr{border-top:1px solid var(--line);padding:.5rem 0}\n"
      "th,td,td:last-child{border:0;padding:.1rem 0;text-align:left;white-space:normal}\n"
-     "td{display:flex;justify-content:space-between;gap:1rem}\n"
-     "td::before{content:attr(data-label);color:var(--soft)}}\n"),
+     "td{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:.1rem .5rem}\n"
+     "td::before{content:attr(data-label);color:var(--soft);flex:1 0 auto}}\n"),
 };
 
 void page_style(struct buf *out)

@@ -7,6 +7,7 @@
  *     4 weeks       1 week   1 day        1 h   now     next
  */
 #include <math.h>
+#include <stdbool.h>
 
 #include "daemon/page_html.h"
 
@@ -18,6 +19,7 @@
 #define NOW 84.0  /* now */
 #define NEXT 98.0 /* the next backup, whenever it is */
 #define NO_BACKUPS_MS HOUR_MS
+#define TICK_DISTANCE 15.5 /* of a phone: some 45 pixels */
 
 struct scale {
     int64_t now_ms;
@@ -54,30 +56,41 @@ static double place_of(const struct scale *scale, int64_t ms)
     return place_of_age(scale, (double)scale->now_ms - (double)ms);
 }
 
+/* Letters would stand on each other. */
+static bool is_taken(const double *places, size_t count, double at)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fabs(places[i] - at) < TICK_DISTANCE)
+            return true;
+    return false;
+}
+
 static void put_ticks(const struct scale *scale, struct buf *out)
 {
     static const struct {
         int64_t age_ms;
         const char *name;
     } ticks[] = {
-        {15 * MINUTE_MS, "15 min"}, {HOUR_MS, "1 h"},          {3 * HOUR_MS, "3 h"},
-        {6 * HOUR_MS, "6 h"},       {12 * HOUR_MS, "12 h"},    {DAY_MS, "1 day"},
-        {3 * DAY_MS, "3 days"},     {7 * DAY_MS, "1 week"},    {14 * DAY_MS, "2 weeks"},
-        {30 * DAY_MS, "1 month"},   {91 * DAY_MS, "3 months"}, {182 * DAY_MS, "6 months"},
-        {365 * DAY_MS, "1 year"},   {730 * DAY_MS, "2 years"},
+        /* the roundest first, as long as there is room */
+        {DAY_MS, "1 day"},          {HOUR_MS, "1 h"},          {7 * DAY_MS, "1 week"},
+        {30 * DAY_MS, "1 month"},   {6 * HOUR_MS, "6 h"},      {365 * DAY_MS, "1 year"},
+        {15 * MINUTE_MS, "15 min"}, {3 * DAY_MS, "3 days"},    {91 * DAY_MS, "3 months"},
+        {3 * HOUR_MS, "3 h"},       {12 * HOUR_MS, "12 h"},    {14 * DAY_MS, "2 weeks"},
+        {182 * DAY_MS, "6 months"}, {730 * DAY_MS, "2 years"},
     };
-    double last = NOW;
+    double places[sizeof(ticks) / sizeof(ticks[0]) + 1] = {NOW};
+    size_t count = 1;
 
     for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
         double at = place_of_age(scale, (double)ticks[i].age_ms);
 
-        if (at < LEFT + 6 || last - at < 17) /* letters would stand on each other */
+        if (at < LEFT + TICK_DISTANCE / 2 || is_taken(places, count, at))
             continue;
+        places[count++] = at;
         page_printf(out,
                     "<line class=\"tick\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"56\" y2=\"62\"/>"
-                    "<text x=\"%.2f%%\" y=\"78\" text-anchor=\"middle\">%s</text>",
+                    "<text x=\"%.2f%%\" y=\"78\" text-anchor=\"middle\">%s</text>\n",
                     at, at, at, ticks[i].name);
-        last = at;
     }
 }
 
