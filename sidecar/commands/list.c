@@ -64,20 +64,28 @@ static void note_unreadable(struct json *unreadable, const char *id, const struc
     json_push(unreadable, row);
 }
 
-/* Reads every manifest; rows go into backups, and to out when it is not NULL. */
-static int read_all(struct store *store, const char *instance, const struct catalog *catalog,
-                    struct json *answer, FILE *out, struct err *err)
+struct listing {
+    struct store *store;
+    const char *instance;
+    const struct catalog *catalog;
+    size_t first; /* where the newest begin, of which --latest wants no more */
+};
+
+/* Reads the manifests; rows go into the answer, and to out when it is not NULL. */
+static int read_manifests(const struct listing *listing, struct json *answer, FILE *out,
+                          struct err *err)
 {
+    const struct catalog *catalog = listing->catalog;
     struct json *backups = json_array();
     struct json *unreadable = json_array();
 
     json_set(answer, "backups", backups);
     json_set(answer, "moments", json_array());
     json_set(answer, "unreadable", unreadable);
-    for (size_t i = 0; i < catalog->count; i++) {
+    for (size_t i = listing->first; i < catalog->count; i++) {
         auto_manifest struct manifest manifest = {0};
 
-        if (catalog_read(store, instance, catalog->ids[i], &manifest, err) != 0) {
+        if (catalog_read(listing->store, listing->instance, catalog->ids[i], &manifest, err) != 0) {
             if (err->kind == ERR_NOT_FOUND) /* removed since it was listed */
                 continue;
             if (err->kind != ERR_CORRUPT && err->kind != ERR_TOO_NEW)
@@ -92,6 +100,24 @@ static int read_all(struct store *store, const char *instance, const struct cata
     return 0;
 }
 
+static int find_first(const struct command_context *context, size_t count, size_t *out,
+                      struct err *err)
+{
+    const char *text = command_option(context, "latest");
+    uint64_t wanted;
+
+    *out = 0;
+    if (text == NULL)
+        return 0;
+    if (parse_u64(text, &wanted, err) != 0)
+        return err_wrap(err, "--latest");
+    if (wanted == 0)
+        return err_set(err, ERR_CONFIG, "--latest 0 would list nothing");
+    if (wanted < count)
+        *out = count - (size_t)wanted;
+    return 0;
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     const char *instance = context->settings->instance;
@@ -99,26 +125,34 @@ static int run(const struct command_context *context, struct err *err)
     auto_store struct store *store = NULL;
     auto_catalog struct catalog catalog = {0};
     auto_json struct json *answer = json_object();
+    struct listing listing = {.instance = instance, .catalog = &catalog};
 
     if (catalog_check_instance(instance, err) != 0 ||
         command_open_store(context, NULL, &store, err) != 0 ||
-        catalog_list(store, instance, &catalog, err) != 0)
+        catalog_list(store, instance, &catalog, err) != 0 ||
+        find_first(context, catalog.count, &listing.first, err) != 0)
         return -1;
+    listing.store = store;
     json_set_string(answer, "instance", instance);
+    json_set_u64(answer, "total", catalog.count);
     if (!as_json && catalog.count > 0)
         (void)fprintf(context->out, "%-24s %-21s %12s %9s %9s  %s\n", "ID", "CREATED", "KEYS",
                       "SIZE", "STORED", "SERVER");
-    if (read_all(store, instance, &catalog, answer, as_json ? NULL : context->out, err) != 0)
+    if (read_manifests(&listing, answer, as_json ? NULL : context->out, err) != 0)
         return -1;
     if (as_json)
         command_answer(context, answer);
     else if (catalog.count == 0)
         (void)fprintf(context->out, "no backups of instance %s yet\n", instance);
+    else if (listing.first > 0)
+        (void)fprintf(context->out, "the newest %zu of %zu backups\n",
+                      catalog.count - listing.first, catalog.count);
     return 0;
 }
 
 static const struct option_spec options[] = {
     {.name = "json", .help = "answer with one JSON object"},
+    {.name = "latest", .value = "N", .help = "the newest N only; the others are not even read"},
     {0},
 };
 
