@@ -212,7 +212,7 @@ static int store_data(struct store *store, const struct snapshot *snapshot,
         return -1;
     out = sink_part_crcs_new(stored, manifest->parts.part_bytes, &manifest->part_crcs);
     if (pack_bundle(bundle, &pack_options, out, crc, err) != 0) {
-        if (err->kind != ERR_CORRUPT)
+        if (err->kind != ERR_CORRUPT || err->code != 0) /* the store's has an HTTP status */
             return -1;
         /* a file that is shorter than it was when it was pinned */
         return err_as(err, snapshot->saved.fd >= 0 ? PROBLEM_RDB_CORRUPT : PROBLEM_AOF_CORRUPT);

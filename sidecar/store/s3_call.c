@@ -212,6 +212,8 @@ static void begin_attempt(struct s3_call *call)
         (void)err_wrap(&call->err, "%s s3://%.100s/%.150s%.250s", call->doing,
                        call->s3->target.bucket, call->s3->target.prefix,
                        call->key != NULL ? call->key : "");
+        if (call->err.kind == ERR_STORE) /* whoever should have given us credentials */
+            (void)err_as(&call->err, PROBLEM_STORE_DENIED);
         settle(call, -1);
     }
     release_head(&head);
@@ -316,6 +318,7 @@ static void give_up(struct s3_call *call)
 
 static void try_again(struct s3_call *call, int64_t delay_ms)
 {
+    s3_counts_add_retry(&call->s3->counts);
     call->state = IDLE;
     call->not_before_ms = clock_mono_ms(call->s3->clock) + delay_ms;
 }
@@ -356,6 +359,7 @@ static void judge_attempt(struct s3_call *call)
     struct s3_decision decision;
 
     call->answer = *s3_http_get_answer(call->transfer);
+    s3_counts_add(&s3->counts, &call->answer);
     call->error = (struct s3_error){.code = ""};
     read_error_document(call, &call->answer);
     if (call->request.into != NULL && call->answer.fault == HTTP_ANSWERED &&

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "store/s3_counts.h"
 #include "store/s3_creds.h"
 #include "store/s3_http.h"
 #include "store/s3_retry.h"
@@ -37,6 +38,7 @@ struct s3 {
     unsigned stall_s;
     unsigned upload_parallel;
     uint64_t part_bytes;
+    struct s3_counts counts; /* of all attempts that came back */
 };
 
 struct s3_call_request {

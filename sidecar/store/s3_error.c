@@ -12,6 +12,18 @@ struct hint {
     const char *text;
 };
 
+/* Where the status does not tell: S3 answers 400 to credentials that have expired. */
+static enum problem problem_of_code(const char *code)
+{
+    static const char *const denied[] = {"ExpiredToken", "ExpiredTokenException", "InvalidToken",
+                                         "TokenRefreshRequired"};
+
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
+        if (strcmp(code, denied[i]) == 0)
+            return PROBLEM_STORE_DENIED;
+    return strcmp(code, "QuotaExceeded") == 0 ? PROBLEM_DISK_FULL : PROBLEM_NONE;
+}
+
 static const char *hint_for_code(const struct s3_error *error)
 {
     static const struct hint hints[] = {
@@ -123,5 +135,5 @@ int s3_error_set(const struct s3_failure *failure, struct err *err)
                   failure->doing, target->bucket, target->prefix, key, why, circumstances,
                   hint != NULL ? ". HINT: " : "", hint != NULL ? hint : "");
     err->code = (int)failure->answer->status;
-    return -1;
+    return err_as(err, problem_of_code(failure->error->code));
 }

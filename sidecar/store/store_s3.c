@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/report.h"
 #include "store/s3_call.h"
 #include "store/store.h"
 
@@ -259,7 +260,10 @@ static int s3_op_list(struct store *store, const char *prefix, char delimiter, s
 static void s3_op_free(struct store *store)
 {
     struct s3 *s3 = s3_of(store);
+    struct json *counts = s3_counts_to_json(&s3->counts);
 
+    if (counts != NULL)
+        report_counts(counts); /* also of a store that could not be opened */
     s3_creds_free(s3->creds);
     s3_http_free(s3->http);
     s3_target_release(&s3->target);
