@@ -103,21 +103,3 @@ setup() {
     run -1 bash -c "'$redkeep' config >/dev/full"
     [[ $output == *"cannot write the answer"* ]]
 }
-
-@test "list --latest reads only the newest" {
-    local first second
-    server_start
-    cli SET a 1 >/dev/null
-    backup
-    first=$id
-    backup
-    second=$id
-    does 0 list --json --latest 1
-    json '.total == 2 and [.backups[].id] == [$second]' --arg second "$second"
-    does 0 list --json --latest 7
-    json '[.backups[].id] == [$first, $second]' --arg first "$first" --arg second "$second"
-    does 0 list --latest 1
-    [[ $output == *"the newest 1 of 2 backups"* && $output != *"$first"* ]]
-    refused 2 config list --latest 0
-    refused 2 config list --latest some
-}
