@@ -12,10 +12,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/command.h"
+#include "commands/objects.h"
 #include "commands/process.h"
 #include "daemon/nearest.h"
-
-#define DEFAULT_FILE "/etc/redkeep/redkeep.conf"
 
 static const struct command *const commands[] = {
     &command_backup, &command_restore, &command_list,
@@ -71,7 +70,7 @@ static void print_command_help(const struct command *command, FILE *out)
     (void)fprintf(out,
                   "\nsettings, each also REDKEEP_NAME, REDKEEP_NAME_FILE (a file that holds the "
                   "value), or a\nline `name value` of the file --config PATH or "
-                  "REDKEEP_CONFIG [" DEFAULT_FILE "]:\n");
+                  "REDKEEP_CONFIG [" COMMAND_DEFAULT_FILE "]:\n");
     settings_print_help(out);
 }
 
@@ -94,20 +93,6 @@ static int check_words(const struct command *command, const struct arguments *ar
                    arguments->words[command->max_words]);
 }
 
-static int load_settings(const struct arguments *arguments, struct settings *out, struct err *err)
-{
-    auto_free char *host_name = process_host_name();
-    struct settings_input input = {
-        .arguments = arguments,
-        .environment = environ,
-        .default_file = DEFAULT_FILE,
-        .host_name = host_name,
-        .cpus = process_cpus(),
-    };
-
-    return settings_load(&input, out, err);
-}
-
 static int run_command(const struct command *command, int argc, char *argv[], struct err *err)
 {
     auto_arguments struct arguments arguments = {0};
@@ -126,7 +111,7 @@ static int run_command(const struct command *command, int argc, char *argv[], st
         return 0;
     }
     if (check_words(command, &arguments, err) != 0 ||
-        load_settings(&arguments, &settings, err) != 0)
+        command_load_settings(&arguments, &settings, err) != 0)
         return -1;
     log_init(settings.log_level, settings.log_format);
     if (command->needs_repository && settings.repository == NULL)

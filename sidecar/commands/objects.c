@@ -4,7 +4,23 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/report.h"
+#include "commands/process.h"
+
+int command_load_settings(const struct arguments *arguments, struct settings *out, struct err *err)
+{
+    auto_free char *host_name = process_host_name();
+    struct settings_input input = {
+        .arguments = arguments,
+        .environment = environ,
+        .default_file = COMMAND_DEFAULT_FILE,
+        .host_name = host_name,
+        .cpus = process_cpus(),
+    };
+
+    return settings_load(&input, out, err);
+}
 
 int command_open_store(const struct command_context *context, const char *writes_below,
                        struct store **out, struct err *err)

@@ -9,6 +9,11 @@
 #include "redis/redis_conn.h"
 #include "store/store.h"
 
+#define COMMAND_DEFAULT_FILE "/etc/redkeep/redkeep.conf" /* read when it is there */
+
+/* The settings as they are now: flags, environment, file, defaults of this machine. The caller
+ * releases *out. */
+int command_load_settings(const struct arguments *arguments, struct settings *out, struct err *err);
 /* Opens the repository; ERR_STORE when it is not there, or nothing can be written below the key
  * prefix writes_below (NULL: only to be read). The caller frees. */
 int command_open_store(const struct command_context *context, const char *writes_below,
