@@ -71,7 +71,7 @@ cage() {
 }
 
 cage 'hiredis/' 'sidecar/redis/.*'
-cage 'curl/' 'sidecar/store/s3_http.c'
+cage 'curl/' 'sidecar/(store/s3_http|base/http_client).c'
 cage 'archive|zstd|zdict' 'sidecar/stream/.*'
 cage 'c[jJ][sS][oO][nN]' 'sidecar/base/json.c'
 cage 'openssl/' 'sidecar/base/hash.c'
