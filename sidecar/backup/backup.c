@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/report.h"
 #include "stream/pack.h"
 
 #define OBJECT_NAME "data.tar.zst"
@@ -42,8 +43,10 @@ static void on_save(void *context, int percent)
 {
     const struct backup_options *options = context;
 
-    if (percent == 0) /* most saves are over before the server says more */
+    if (percent == 0) { /* most saves are over before the server says more: no line for the log */
+        report_event("the server saves");
         return;
+    }
     auto_free char *text = xasprintf("the server saves: %d %%", percent);
     tell(options, text);
 }

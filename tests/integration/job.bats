@@ -43,6 +43,7 @@ is_saving() {
     slow 40
     run -0 --separate-stderr as_job backup --json
     json '.id and .proven'
+    reported '.event == "the server saves"'
     reported '.event // "" | startswith("the server saves: ")'
     [[ $stderr == *"the server saves: "* ]]
     jq -se 'all(.[]; .error == null)' <"$dir/reports"
