@@ -84,6 +84,7 @@ is_saving() {
     reported '.error.code == "INTERRUPTED"'
     [[ -z $(find "$dir/repository" -type f) ]]
     [[ $(cli PING) == PONG ]]
+    cli FLUSHALL >/dev/null # and with it the server's child, which would outlive it
 }
 
 @test "a descriptor that is none makes no job, and is no unknown setting" {
