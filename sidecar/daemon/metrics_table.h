@@ -27,8 +27,8 @@ struct metric {
     const char *name;
     const char *type; /* "gauge", "counter" */
     const char *help; /* one sentence without a stop, a backslash or a line's end */
-    enum metric_field field;
     size_t offset;
+    enum metric_field field;
     enum metric_when when; /* of jobs only */
 };
 
