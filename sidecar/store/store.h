@@ -68,7 +68,7 @@ struct store_put_if {
     const void *data; /* bytes that nobody else writes there, nor we a second time */
     size_t len;
     const char *tag;      /* the object is still the one of this tag; NULL: there is none */
-    bool even_if_stopped; /* goes on for a while although the process was asked to stop */
+    bool even_if_stopped; /* goes on although the process was asked to stop; gives up sooner */
 };
 
 struct store_ops {
