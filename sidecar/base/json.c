@@ -348,6 +348,16 @@ int json_get_i64(const struct json *object, const char *key, int64_t *out, struc
     return 0;
 }
 
+int64_t json_get_duration_ms(const struct json *object, const char *key)
+{
+    const cJSON *found = find(object, key);
+
+    if (!found || !cJSON_IsNumber(found) || !(found->valuedouble >= 0) ||
+        !(found->valuedouble <= MAX_EXACT / 1000))
+        return -1;
+    return (int64_t)nearbyint(found->valuedouble * 1000);
+}
+
 int json_get_bool(const struct json *object, const char *key, bool *out, struct err *err)
 {
     const cJSON *found = find(object, key);

@@ -52,6 +52,8 @@ int json_get_u64(const struct json *object, const char *key, uint64_t *out, stru
 int json_get_i64(const struct json *object, const char *key, int64_t *out, struct err *err);
 int json_get_bool(const struct json *object, const char *key, bool *out, struct err *err);
 int json_get_time(const struct json *object, const char *key, int64_t *out_ms, struct err *err);
+/* Seconds, a fraction is fine, as milliseconds; -1 when they are missing, negative or no number. */
+int64_t json_get_duration_ms(const struct json *object, const char *key);
 /* Is key there and not null? */
 bool json_has(const struct json *object, const char *key);
 /* Arrays and objects: the number of members. */

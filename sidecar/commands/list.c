@@ -11,6 +11,23 @@
 #include "base/parse.h"
 #include "commands/objects.h"
 
+static uint64_t expiring_keys(const struct manifest *manifest)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < manifest->db_count; i++)
+        count += manifest->dbs[i].expires;
+    return count;
+}
+
+static void set_seconds(struct json *row, const char *key, int64_t ms)
+{
+    if (ms >= 0)
+        json_set_double(row, key, (double)ms / 1000);
+    else
+        json_set_null(row, key);
+}
+
 static struct json *to_json(const struct manifest *manifest)
 {
     struct json *row = json_object();
@@ -19,10 +36,13 @@ static struct json *to_json(const struct manifest *manifest)
 
     json_set_string(row, "id", manifest->id);
     json_set_time(row, "created_at", manifest->forked_ms);
-    if (manifest->has_keys)
+    if (manifest->has_keys) {
         json_set_u64(row, "keys", manifest_keys(manifest));
-    else
+        json_set_u64(row, "expires", expiring_keys(manifest));
+    } else {
         json_set_null(row, "keys");
+        json_set_null(row, "expires");
+    }
     json_set_u64(row, "size_bytes", manifest_file_bytes(manifest));
     json_set_u64(row, "stored_bytes", manifest->parts.size);
     json_set_string(row, "server", server);
@@ -31,6 +51,8 @@ static struct json *to_json(const struct manifest *manifest)
     else
         json_set_null(row, "rdb_version");
     json_set_bool(row, "proven", manifest->proven);
+    set_seconds(row, "save_seconds", manifest->save_ms);
+    set_seconds(row, "pack_seconds", manifest->pack_ms);
     json_set_null(row, "verified_at");
     json_set_bool(row, "encrypted", false);
     json_set_bool(row, "pinned", false);

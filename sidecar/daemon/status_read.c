@@ -3,7 +3,6 @@
  * `redkeep backup --json`. The binary is our own, the files behind it are not: nothing here trusts
  * a length, a type or an order.
  */
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include "base/parse.h"
 #include "daemon/status.h"
 #include "redis/server_version.h"
-
-#define SECONDS_MAX INT64_C(1000000000) /* of a timing; more is a lie */
 
 /* The optional ones: what is missing or null leaves *out alone. */
 static int maybe_u64(const struct json *object, const char *key, uint64_t *out, struct err *err)
@@ -30,39 +27,6 @@ static int maybe_bool(const struct json *object, const char *key, bool *out, str
 static int maybe_time(const struct json *object, const char *key, int64_t *out, struct err *err)
 {
     return json_has(object, key) ? json_get_time(object, key, out, err) : 0;
-}
-
-/* A decimal fraction, cut to milliseconds; -1 for anything else. */
-static int64_t seconds_to_ms(const char *text)
-{
-    int64_t ms = 0;
-
-    if (!isdigit((unsigned char)*text))
-        return -1;
-    for (; isdigit((unsigned char)*text); text++) {
-        if (ms > SECONDS_MAX)
-            return -1;
-        ms = ms * 10 + (*text - '0');
-    }
-    ms *= 1000;
-    if (*text == '.')
-        text++;
-    for (int64_t unit = 100; unit > 0 && isdigit((unsigned char)*text); unit /= 10)
-        ms += (*text++ - '0') * unit;
-    while (isdigit((unsigned char)*text))
-        text++;
-    return *text == ',' || *text == '}' ? ms : -1;
-}
-
-/* Durations are fractions, for which json.h has no getter: they are read from the printed text. The
- * key stands there once as a key, since quotes inside of strings are escaped. */
-static int64_t duration_ms(const struct json *object, const char *key)
-{
-    auto_free char *text = json_print(object, false);
-    auto_free char *before = xasprintf("\"%s\":", key);
-    const char *found = strstr(text, before);
-
-    return found != NULL ? seconds_to_ms(found + strlen(before)) : -1;
 }
 
 static int read_id(const struct json *object, const char *key, char *out, struct err *err)
@@ -127,8 +91,8 @@ static int read_row(const struct json *row, struct status_backup *out, struct er
             return -1;
         show_server(server, out->server, sizeof(out->server));
     }
-    out->save_ms = duration_ms(row, "save_seconds");
-    out->pack_ms = duration_ms(row, "pack_seconds");
+    out->save_ms = json_get_duration_ms(row, "save_seconds");
+    out->pack_ms = json_get_duration_ms(row, "pack_seconds");
     return 0;
 }
 
@@ -200,7 +164,7 @@ static int read_restored(const struct json *answer, struct restored *out, struct
         maybe_u64(from, "skipped", &out->skipped, err) != 0)
         return -1;
     out->has_keys = json_has(from, "keys");
-    out->took_ms = duration_ms(from, "seconds");
+    out->took_ms = json_get_duration_ms(from, "seconds");
     out->is_known = true;
     return 0;
 }
@@ -309,8 +273,8 @@ int status_read_manifest(const struct json *manifest, struct status_backup *out,
     if (json_has(manifest, "timings")) {
         if (json_get(manifest, "timings", &timings, err) != 0)
             return err_wrap(err, "the answer of the backup");
-        backup.save_ms = duration_ms(timings, "save_seconds");
-        backup.pack_ms = duration_ms(timings, "pack_seconds");
+        backup.save_ms = json_get_duration_ms(timings, "save_seconds");
+        backup.pack_ms = json_get_duration_ms(timings, "pack_seconds");
     }
     *out = backup;
     return 0;

@@ -318,6 +318,7 @@ is_later_than() {
     second=$id
     does 0 list --json --latest 1
     json '.total == 2 and [.backups[].id] == [$second]' --arg second "$second"
+    json '.backups[0] | .keys == 1 and .expires == 0 and .save_seconds >= 0 and .pack_seconds >= 0'
     does 0 list --json --latest 7
     json '[.backups[].id] == [$first, $second]' --arg first "$first" --arg second "$second"
     does 0 list --latest 1
