@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "commands/leasing.h"
 #include "commands/objects.h"
 
 static void print_summary(const struct manifest *manifest, FILE *out)
@@ -33,6 +34,7 @@ static int run(const struct command_context *context, struct err *err)
     auto_free char *below = xasprintf("%s/backups", settings->instance);
     auto_store struct store *store = NULL;
     auto_redis struct redis *redis = NULL;
+    auto_lease struct lease *lease = NULL;
     auto_manifest struct manifest manifest = {0};
     struct backup_options options = {
         .data_dir = settings->data_dir,
@@ -57,6 +59,7 @@ static int run(const struct command_context *context, struct err *err)
     /* the store first: a save that could not be stored would cost the server a fork for nothing */
     if (command_open_store(context, below, &store, err) != 0 ||
         command_connect(context, 0, &redis, err) != 0 ||
+        command_take_lease(context, redis, &lease, err) != 0 ||
         backup(redis, store, &options, &manifest, err) != 0)
         return -1;
     if (!command_flag(context, "json")) {

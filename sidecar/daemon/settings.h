@@ -72,6 +72,7 @@ struct settings {
     char *repository; /* NULL = not set */
     char *instance;
     unsigned backup_include; /* bits of enum settings_include */
+    char *backup_lease;      /* "auto", "off", or the name of one */
 
     /* the sidecar */
     char *backup_schedule; /* see schedule.h */
