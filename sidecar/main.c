@@ -17,8 +17,8 @@
 #include "daemon/nearest.h"
 
 static const struct command *const commands[] = {
-    &command_backup, &command_restore, &command_list,
-    &command_verify, &command_ready,   &command_config,
+    &command_run,   &command_backup, &command_restore, &command_list,   &command_verify,
+    &command_ready, &command_status, &command_notify,  &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

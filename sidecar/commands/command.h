@@ -37,11 +37,14 @@ struct command {
 };
 
 /* Each command's file defines its row; main.c lists the rows. */
+extern const struct command command_run;
 extern const struct command command_backup;
 extern const struct command command_restore;
 extern const struct command command_list;
 extern const struct command command_verify;
 extern const struct command command_ready;
+extern const struct command command_status;
+extern const struct command command_notify;
 extern const struct command command_config;
 
 /* The value of --name, NULL when it was not given. */

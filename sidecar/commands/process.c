@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <limits.h>
 #include <malloc.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -156,6 +158,29 @@ unsigned process_cpus(void)
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         cpus = (unsigned)CPU_COUNT(&set);
     return limit > 0 && limit < cpus ? (unsigned)limit : cpus;
+}
+
+/* Segments that are not writable were never written to: relocations are in the others. */
+static int drop_segments(struct dl_phdr_info *object, size_t size, void *context)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    (void)size;
+    (void)context;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) / page * page;
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) == 0)
+            (void)madvise((void *)begin, end - begin, MADV_DONTNEED); /* kept: no harm */
+    }
+    return 0;
+}
+
+void process_drop_clean_pages(void)
+{
+    (void)dl_iterate_phdr(drop_segments, NULL);
 }
 
 char *process_host_name(void)

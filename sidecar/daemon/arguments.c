@@ -31,13 +31,22 @@ static const struct option_spec *find_option(const struct option_spec *specs, co
 
 static int check_may_be_flag(const struct setting_row *row, const char *value, struct err *err)
 {
-    if ((row->type != SETTING_URL && row->type != SETTING_SERVER) ||
+    bool is_hook = row->type == SETTING_HOOK;
+    char name[64] = {0};
+
+    if ((row->type != SETTING_URL && row->type != SETTING_SERVER && !is_hook) ||
         !settings_url_has_password(value))
         return 0;
+    if (!is_hook)
+        return err_set(err, ERR_CONFIG,
+                       "--%s holds a password, which every process of this machine could read. "
+                       "HINT: leave the password out of it and set REDKEEP_REDIS_PASSWORD_FILE",
+                       row->name);
+    setting_env_name(row, name, sizeof name);
     return err_set(err, ERR_CONFIG,
                    "--%s holds a password, which every process of this machine could read. "
-                   "HINT: leave the password out of it and set REDKEEP_REDIS_PASSWORD_FILE",
-                   row->name);
+                   "HINT: set %s_FILE to the path of a file that holds the URL",
+                   row->name, name);
 }
 
 static int refuse_secret(const struct setting_row *row, struct err *err)

@@ -83,7 +83,10 @@ struct settings {
     int64_t backup_max_age_ms;  /* 0 = twice the schedule */
     unsigned shrink_alarm;      /* percent; 0 = off */
     int64_t drain_timeout_ms;
+    char *http_listen; /* NULL = off */
     struct secret http_token;
+    char *notify_url; /* never print these two: settings_masked_hook() can */
+    char *heartbeat_url;
 
     /* speed */
     unsigned compression_level; /* 0 stores */
@@ -123,6 +126,8 @@ void settings_print_options(const struct option_spec *options, FILE *out);
 
 /* url with whatever can be a password or a token in it replaced by ***; the caller frees it. */
 char *settings_masked_url(const char *url);
+/* The same of a URL whose path is a secret: only scheme and host are left. */
+char *settings_masked_hook(const char *url);
 
 static inline void cleanup_settings(struct settings *settings)
 {

@@ -1,6 +1,6 @@
 /*
  * What people see of the settings: `redkeep config` as text and JSON, the lines of --help.
- * INVARIANT (secrets): a value of the types secret and url leaves this file only masked.
+ * INVARIANT (secrets): a value of the types secret, url and hook leaves this file only masked.
  */
 #include <string.h>
 
@@ -15,6 +15,8 @@ char *setting_value_masked(const struct setting_row *row, const char *text)
 {
     if (row->type == SETTING_SECRET)
         return xstrdup(MASK);
+    if (row->type == SETTING_HOOK)
+        return settings_masked_hook(text);
     bool is_url = row->type == SETTING_URL || row->type == SETTING_SERVER;
 
     return is_url ? settings_masked_url(text) : xstrdup(text);
@@ -49,7 +51,9 @@ void setting_value_to_json(const struct setting_row *row, const struct settings 
     switch (row->type) {
     case SETTING_STRING:
     case SETTING_URL:
+    case SETTING_HOOK:
     case SETTING_SERVER:
+    case SETTING_LISTEN:
     case SETTING_FILENAME:
     case SETTING_PATH:
     case SETTING_WORD:

@@ -16,6 +16,7 @@
 static const char *const include_words[] = {"rdb", "aof", "acl", "cluster", NULL};
 static const char *const appendonly_words[] = {"auto", "yes", "no", NULL};
 static const char *const repository_words[] = {"s3://", "file:///", NULL};
+static const char *const hook_words[] = {"https://", "http://", NULL};
 static const char *const role_words[] = {"any", "primary", "replica", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
@@ -228,11 +229,30 @@ const struct setting_row setting_table[] = {
      .value = "UID:GID",
      .help = "who the restored files belong to; auto: the owner of the directory",
      .zero_word = "auto"},
+    {.name = "http-listen",
+     .type = SETTING_LISTEN,
+     FIELD(http_listen),
+     .default_text = "0.0.0.0:9742",
+     .value = "ADDRESS",
+     .help = "where the sidecar answers HTTP: HOST:PORT, [IPV6]:PORT, :PORT, or off",
+     .zero_word = "off"},
     {.name = "http-token",
      .type = SETTING_SECRET,
      FIELD(http_token),
      .value = "TEXT",
      .help = "who has it may ask the sidecar for jobs: POST /backup, POST /verify"},
+    {.name = "notify-url",
+     .type = SETTING_HOOK,
+     FIELD(notify_url),
+     .value = "URL",
+     .help = "where failures and recoveries are told, as JSON that Slack's hooks take",
+     .words = hook_words},
+    {.name = "heartbeat-url",
+     .type = SETTING_HOOK,
+     FIELD(heartbeat_url),
+     .value = "URL",
+     .help = "what is asked for (GET) while all is well, and only then",
+     .words = hook_words},
     {.name = "drain-timeout",
      .type = SETTING_DURATION,
      FIELD(drain_timeout_ms),

@@ -15,11 +15,13 @@ enum setting_type {
     SETTING_STRING,   /* char *: not empty, no control characters */
     SETTING_SECRET,   /* struct secret: any bytes but NUL */
     SETTING_URL,      /* char *: scheme://..., masked wherever it is shown */
+    SETTING_HOOK,     /* char *: the same, but only the host is shown: the path is the secret */
     SETTING_SERVER,   /* char *: the same, and one that redis_url.h knows */
     SETTING_FILENAME, /* char *: one name without a '/' */
     SETTING_PATH,     /* char *: relative, no "..", may have '/' */
     SETTING_WORD,     /* char *: no blanks */
     SETTING_VERSION,  /* char *: "7.0.15", "valkey 8.1" */
+    SETTING_LISTEN,   /* char *: what http.h listens at */
     SETTING_SCHEDULE, /* char *: what schedule.h takes */
     SETTING_OWNER,    /* struct settings_owner: UID or UID:GID */
     SETTING_UINT,     /* unsigned */

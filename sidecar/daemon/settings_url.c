@@ -1,5 +1,6 @@
 /*
- * How a URL may begin, and where it can hold a secret: between "://" and '@', and behind '?'.
+ * How a URL may begin, and where it can hold a secret: between "://" and '@', and behind '?';
+ * in that of a hook, behind the host.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -73,4 +74,37 @@ char *settings_masked_url(const char *url)
     colon = memchr(authority, ':', (size_t)(at - authority));
     return xasprintf("%.*s" MASK "%.*s%s", (int)((colon != NULL ? colon + 1 : authority) - url),
                      url, query != NULL ? (int)(query - at) + 1 : (int)strlen(at), at, tail_mask);
+}
+
+/* What follows "://" and the userinfo, and its length. */
+static const char *host_of(const char *url, const char *authority, size_t *out_len)
+{
+    const char *at = userinfo_end(url, authority);
+    const char *host = at != NULL ? at + 1 : authority;
+
+    *out_len = strcspn(host, "/?#");
+    return host;
+}
+
+int settings_url_check_host(const char *url, struct err *err)
+{
+    size_t len = 0;
+    const char *host = host_of(url, authority_of(url), &len);
+
+    if (len == 0 || host[0] == ':')
+        return err_set(err, ERR_CONFIG, "it names no host");
+    return 0;
+}
+
+char *settings_masked_hook(const char *url)
+{
+    const char *authority = authority_of(url);
+    const char *host;
+    size_t len = 0;
+
+    if (authority == NULL)
+        return xstrdup(MASK);
+    host = host_of(url, authority, &len);
+    return xasprintf("%.*s%s%.*s%s", (int)(authority - url), url, host != authority ? MASK "@" : "",
+                     (int)len, host, host[len] != '\0' ? "/" MASK : "");
 }

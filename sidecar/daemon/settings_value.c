@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "daemon/http.h"
 #include "daemon/schedule.h"
 #include "redis/redis_url.h"
 
@@ -138,6 +139,14 @@ static int check_version(const char *text, struct err *err)
     }
     return err_set(err, ERR_CONFIG, "\"%.64s\" is not a version, such as 7.0.15 or \"valkey 8.1\"",
                    text);
+}
+
+static int check_listen(const char *text, struct err *err)
+{
+    auto_free char *host = NULL;
+    uint16_t port = 0;
+
+    return http_listen_parse(text, &host, &port, err);
 }
 
 typedef int check_fn(const char *text, struct err *err);
@@ -297,7 +306,10 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         secret_set(field, text, strlen(text));
         return 0;
     case SETTING_URL:
+    case SETTING_HOOK:
         if (check_url(text, err) != 0 || settings_url_check_beginning(text, row->words, err) != 0)
+            return -1;
+        if (row->type == SETTING_HOOK && settings_url_check_host(text, err) != 0)
             return -1;
         set_text(field, text);
         return 0;
@@ -311,6 +323,8 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         return parse_text(check_word, text, field, err);
     case SETTING_VERSION:
         return parse_text(check_version, text, field, err);
+    case SETTING_LISTEN:
+        return parse_text(check_listen, text, field, err);
     case SETTING_SCHEDULE:
         return parse_text(check_schedule, text, field, err);
     case SETTING_OWNER:
@@ -334,7 +348,9 @@ void setting_value_release(const struct setting_row *row, struct settings *setti
     switch (row->type) {
     case SETTING_STRING:
     case SETTING_URL:
+    case SETTING_HOOK:
     case SETTING_SERVER:
+    case SETTING_LISTEN:
     case SETTING_FILENAME:
     case SETTING_PATH:
     case SETTING_WORD:

@@ -25,6 +25,8 @@ void setting_value_to_json(const struct setting_row *row, const struct settings 
 char *setting_value_masked(const struct setting_row *row, const char *text);
 /* Does url begin with one of them (NULL: any will do)? Else ERR_CONFIG. */
 int settings_url_check_beginning(const char *url, const char *const *beginnings, struct err *err);
+/* ERR_CONFIG for a URL (scheme://...) that names no host. */
+int settings_url_check_host(const char *url, struct err *err);
 /* Is there a password between "://" and '@'? */
 bool settings_url_has_password(const char *url);
 

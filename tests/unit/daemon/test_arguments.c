@@ -110,6 +110,7 @@ static const struct line bad[] = {
     {{"--redis-url=redis://u:s3cret@h"}, "--redis-url holds a password"},
     {{"--redis-url=redis://:s3c/ret@h"}, "--redis-url holds a password"},
     {{"--repository", "s3://k:s3cret@bucket/p"}, "--repository holds a password"},
+    {{"--notify-url=https://u:s3cret@h/p"}, "--notify-url holds a password"},
     {{"-j"}, "unknown option -j"},
     {{"--=x"}, "unknown option --"},
 };

@@ -128,6 +128,8 @@ START_TEST(the_defaults_are_those_of_the_documentation)
     ck_assert_ptr_null(settings.repository);
     ck_assert_str_eq(settings.instance, "pod-0");
     ck_assert_uint_eq(settings.backup_include, SETTINGS_INCLUDE_RDB | SETTINGS_INCLUDE_ACL);
+    ck_assert_str_eq(settings.http_listen, "0.0.0.0:9742");
+    ck_assert_ptr_null(settings.notify_url);
     ck_assert_uint_eq(settings.compression_level, 1);
     ck_assert_uint_eq(settings.compress_workers, 3);
     ck_assert_uint_eq(settings.upload_parallel, 0);
@@ -343,15 +345,17 @@ END_TEST
 /* Every row by every way in: a value that its type takes arrives. */
 START_TEST(every_setting_can_be_given_in_every_way)
 {
-    static const char *const values[] = {
-        [SETTING_STRING] = "text",      [SETTING_SECRET] = "text",   [SETTING_URL] = "file:///x",
-        [SETTING_SERVER] = "redis://h", [SETTING_FILENAME] = "name", [SETTING_PATH] = "a/b",
-        [SETTING_WORD] = "word",        [SETTING_VERSION] = "7.2",   [SETTING_OWNER] = "1:2",
-        [SETTING_UINT] = "7",           [SETTING_SIZE] = "7MiB",     [SETTING_DURATION] = "7s",
-        [SETTING_ENUM] = NULL,          [SETTING_LIST] = NULL,
-    };
+    static const char *const values[SETTING_LIST + 1] = {
+        [SETTING_STRING] = "text",      [SETTING_SECRET] = "text",
+        [SETTING_URL] = "file:///x",    [SETTING_HOOK] = "http://h",
+        [SETTING_SERVER] = "redis://h", [SETTING_FILENAME] = "name",
+        [SETTING_PATH] = "a/b",         [SETTING_WORD] = "word",
+        [SETTING_VERSION] = "7.2",      [SETTING_OWNER] = "1:2",
+        [SETTING_UINT] = "7",           [SETTING_SIZE] = "7MiB",
+        [SETTING_LISTEN] = "[::1]:1",   [SETTING_SCHEDULE] = "0 * * * *",
+        [SETTING_DURATION] = "7s"};
     const struct setting_row *row = &setting_table[_i];
-    const char *value = row->words != NULL ? row->words[1] : values[row->type];
+    const char *value = values[row->type] != NULL ? values[row->type] : row->words[1];
     char name[64] = {0};
     auto_free char *flag = xasprintf("--%s=%s", row->name, value);
     auto_free char *line = xasprintf("%s \"%s\"\n", row->name, value);

@@ -28,6 +28,11 @@ static const struct {
     {"redis-url", "redis://u:p@h", "{\"v\":\"redis://u:***@h\"}"},
     {"redis-url", "unix:///run/redis.sock", "{\"v\":\"unix:///run/redis.sock\"}"},
     {"repository", "file:///backup", "{\"v\":\"file:///backup\"}"},
+    {"http-listen", "0.0.0.0:9742", "{\"v\":\"0.0.0.0:9742\"}"},
+    {"http-listen", "[::1]:0", "{\"v\":\"[::1]:0\"}"},
+    {"http-listen", "Off", "{\"v\":null}"},
+    {"notify-url", "https://h/s3cret", "{\"v\":\"https://h/***\"}"},
+    {"heartbeat-url", "http://h:80/ping/s3cret", "{\"v\":\"http://h:80/***\"}"},
     {"dbfilename", "dump.rdb", "{\"v\":\"dump.rdb\"}"},
     {"dbfilename", "..rdb", "{\"v\":\"..rdb\"}"},
     {"instance", "redis-0", "{\"v\":\"redis-0\"}"},
@@ -100,6 +105,14 @@ static const struct {
     {"repository", "ftp://s3cret@h/x", "it begins with none of s3://, file:///"},
     {"repository", "S3://bucket", "begins with none of"},
     {"repository", "file://relative", "begins with none of"},
+    {"http-listen", "", "not an address to listen at"},
+    {"http-listen", "9742", "the port is missing"},
+    {"http-listen", "http://0.0.0.0:9742", "it is a URL"},
+    {"notify-url", "hooks.slack.com/s3cret", "not a URL"},
+    {"notify-url", "ftp://h/s3cret", "it begins with none of https://, http://"},
+    {"notify-url", "https:///s3cret", "it names no host"},
+    {"heartbeat-url", "https://:80/s3cret", "it names no host"},
+    {"heartbeat-url", "https://h/s3cret x", "not a URL"},
     {"dbfilename", "", "may not be empty"},
     {"dbfilename", "a/b", "one plain name"},
     {"dbfilename", "..", "one plain name"},
@@ -224,6 +237,32 @@ START_TEST(a_url_is_shown_without_its_secrets)
 }
 END_TEST
 
+START_TEST(of_a_hook_the_host_is_shown)
+{
+    static const struct {
+        const char *url;
+        const char *masked;
+    } hooks[] = {
+        {"https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/***"},
+        {"http://h:8080/a@b", "http://h:8080/***"},
+        {"https://h?token=x", "https://h/***"},
+        {"https://h#x", "https://h/***"},
+        {"https://h", "https://h"},
+        {"https://user:pw@h/x", "https://***@h/***"},
+        {"https://token@h", "https://***@h"},
+        {"https://[::1]:1/x", "https://[::1]:1/***"},
+        {"token", "***"},
+        {"", "***"},
+    };
+
+    for (size_t i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
+        auto_free char *masked = settings_masked_hook(hooks[i].url);
+
+        ck_assert_str_eq(masked, hooks[i].masked);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settings_value");
@@ -235,6 +274,7 @@ int main(void)
     tcase_add_loop_test(tcase, bad_text_is_refused_with_the_reason, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tcase, a_second_value_replaces_the_first);
     tcase_add_loop_test(tcase, a_url_is_shown_without_its_secrets, 0, sizeof urls / sizeof urls[0]);
+    tcase_add_test(tcase, of_a_hook_the_host_is_shown);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

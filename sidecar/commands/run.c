@@ -1,0 +1,132 @@
+/*
+ * `redkeep run`: the sidecar. Settings in, the supervisor's options out; read once more on SIGHUP.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "commands/objects.h"
+#include "commands/process.h"
+#include "daemon/supervisor.h"
+
+_Static_assert((int)SETTINGS_ROLE_ANY == (int)AGENT_ROLE_ANY &&
+                   (int)SETTINGS_ROLE_REPLICA == (int)AGENT_ROLE_REPLICA,
+               "roles");
+
+struct running { /* what the supervisor's options point to */
+    const struct command_context *context;
+    struct settings again; /* read on SIGHUP */
+    struct secret username;
+    char *repository;
+    char *server_url;
+    char **flags;
+};
+
+static void running_release(struct running *running)
+{
+    settings_release(&running->again);
+    secret_release(&running->username);
+    free(running->repository);
+    free(running->server_url);
+    for (size_t i = 0; running->flags != NULL && running->flags[i] != NULL; i++)
+        free(running->flags[i]);
+    free(running->flags);
+}
+#define auto_running auto_with(running_release)
+
+/* The settings that were given as flags; the jobs find the others where we found them. */
+static char **flags_of(const struct arguments *arguments)
+{
+    char **flags = xcalloc(arguments->setting_count + 1, sizeof(*flags));
+
+    for (size_t i = 0; i < arguments->setting_count; i++)
+        flags[i] = xasprintf("--%s=%s", arguments->settings[i].name, arguments->settings[i].value);
+    return flags;
+}
+
+static int fill(struct running *running, const struct settings *settings,
+                struct supervisor_options *out, struct err *err)
+{
+    struct schedule schedule;
+
+    if (schedule_parse(settings->backup_schedule, &schedule, err) != 0)
+        return err_wrap(err, "backup-schedule");
+    free(running->repository);
+    free(running->server_url);
+    running->repository = settings_masked_url(settings->repository);
+    running->server_url = settings_masked_url(settings->redis_url);
+    secret_release(&running->username);
+    if (settings->redis_username != NULL)
+        secret_set(&running->username, settings->redis_username, strlen(settings->redis_username));
+    *out = (struct supervisor_options){
+        .agent = {.schedule = schedule,
+                  .jitter_ms = settings->backup_jitter_ms,
+                  .max_age_ms = settings->backup_max_age_ms,
+                  .role = (enum agent_role)settings->backup_role,
+                  .on_changes = settings->backup_on_changes,
+                  .shrink_alarm_percent = settings->shrink_alarm,
+                  .drain_ms = settings->drain_timeout_ms,
+                  .has_notify = settings->notify_url != NULL,
+                  .has_heartbeat = settings->heartbeat_url != NULL},
+        .redis = {.url = settings->redis_url,
+                  .username = &running->username,
+                  .password = &settings->redis_password,
+                  .config_command = settings->config_command,
+                  .bgsave_command = settings->bgsave_command},
+        .data_dir = settings->data_dir,
+        .instance = settings->instance,
+        .repository = running->repository,
+        .server_url = running->server_url,
+        .schedule = settings->backup_schedule,
+        .timezone = settings->timezone,
+        .http_listen = settings->http_listen,
+        .http_token = &settings->http_token,
+        .log_level = settings->log_level,
+        .log_format = settings->log_format,
+        .program = "/proc/self/exe",
+        .flags = (const char *const *)running->flags,
+        .clock = running->context->clock,
+    };
+    return 0;
+}
+
+static int read_again(void *context, struct supervisor_options *out, struct err *err)
+{
+    struct running *running = context;
+    struct settings settings = {0};
+
+    if (command_load_settings(running->context->arguments, &settings, err) != 0)
+        return -1;
+    settings_release(&running->again);
+    running->again = settings;
+    if (settings.repository == NULL)
+        return err_set(err, ERR_CONFIG, "the repository is no longer set");
+    return fill(running, &running->again, out, err);
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    auto_running struct running running = {
+        .context = context,
+        .flags = flags_of(context->arguments),
+    };
+    struct supervisor_options options;
+    int exit_code;
+
+    process_drop_clean_pages();
+    if (fill(&running, context->settings, &options, err) != 0 ||
+        supervisor_run(&options, read_again, &running, &exit_code, err) != 0)
+        return -1;
+    if (exit_code != 0)
+        return err_set(err, ERR_FAILED, "what the server wrote at its end is not stored");
+    return 0;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .help = "the sidecar: backups on schedule, readiness, health, metrics",
+    .needs_repository = true,
+    .run = run,
+};

@@ -1,0 +1,279 @@
+/*
+ * Events in, actions out; what they mean is in agent_backup.c, agent_server.c, agent_jobs.c and
+ * agent_drain.c. The order of the actions is the order of the decisions.
+ */
+#include "daemon/agent.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/agent_state.h"
+
+struct agent *agent_new(const struct agent_config *config, struct status *status,
+                        struct agent_time now)
+{
+    struct agent *agent = xcalloc(1, sizeof(*agent));
+
+    agent->status = status;
+    agent->started = now;
+    agent->last = now;
+    agent->jump_ms = now.wall_ms - now.mono_ms;
+    agent->list_ms = now.mono_ms;
+    agent->list_retry_ms = AGENT_LIST_RETRY_MS;
+    agent->heartbeat_ms = now.mono_ms;
+    agent->look_ms = now.mono_ms;
+    status->started_ms = now.wall_ms;
+    status->now_ms = now.wall_ms;
+    agent_configure(agent, config, now);
+    return agent;
+}
+
+void agent_free(struct agent *agent)
+{
+    struct agent_action action;
+
+    if (agent == NULL)
+        return;
+    while (agent_take(agent, &action))
+        free(action.text);
+    for (size_t i = 0; i < agent->message_count; i++)
+        free(agent->messages[i]);
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++)
+        free(agent->jobs[i].message);
+    free(agent);
+}
+
+void agent_configure(struct agent *agent, const struct agent_config *config, struct agent_time now)
+{
+    agent->config = *config;
+    agent->status->backup_max_age_ms = config->max_age_ms != 0
+                                           ? config->max_age_ms
+                                           : 2 * schedule_period(&config->schedule, now.wall_ms);
+    agent->status->next_backup_ms = -1;
+    agent->is_planned = false;
+    if (agent->status->has_backups)
+        agent_catch_up(agent, now);
+}
+
+void agent_push(struct agent *agent, struct agent_action action)
+{
+    size_t at = (agent->action_first + agent->action_count) % AGENT_ACTIONS_MAX;
+
+    /* they are taken after every event, and no event makes so many */
+    assert(agent->action_count < AGENT_ACTIONS_MAX);
+    agent->actions[at] = action;
+    agent->action_count++;
+}
+
+bool agent_take(struct agent *agent, struct agent_action *out)
+{
+    if (agent->action_count == 0)
+        return false;
+    *out = agent->actions[agent->action_first];
+    agent->action_first = (agent->action_first + 1) % AGENT_ACTIONS_MAX;
+    agent->action_count--;
+    return true;
+}
+
+void agent_log(struct agent *agent, enum log_level level, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
+    va_end(args);
+    agent_push(agent, (struct agent_action){
+                          .kind = AGENT_LOG,
+                          .level = level,
+                          .text = xstrdup(text),
+                      });
+}
+
+bool agent_is_running(const struct agent *agent, enum job_kind job)
+{
+    return agent->status->jobs[job].is_running;
+}
+
+void agent_start(struct agent *agent, enum job_kind job, char *input, struct agent_time now)
+{
+    struct agent_job *inside = &agent->jobs[job];
+
+    free(inside->message);
+    *inside = (struct agent_job){.heard_ms = now.mono_ms, .started_mono_ms = now.mono_ms};
+    agent->status->jobs[job].is_running = true;
+    agent_push(agent, (struct agent_action){.kind = AGENT_START, .job = job, .text = input});
+}
+
+void agent_stop_job(struct agent *agent, enum job_kind job, struct agent_time now)
+{
+    struct agent_job *inside = &agent->jobs[job];
+
+    if (!agent_is_running(agent, job) || inside->stopped_ms != 0)
+        return;
+    inside->stopped_ms = now.mono_ms;
+    agent_push(agent, (struct agent_action){.kind = AGENT_STOP, .job = job});
+}
+
+void agent_tell(struct agent *agent, enum notify_event event, enum problem problem,
+                const char *what, struct agent_time now)
+{
+    struct notify_message message = {
+        .event = event,
+        .instance = agent->status->instance,
+        .problem = problem,
+        .what = what,
+        .at_ms = now.wall_ms,
+    };
+
+    if (!agent->config.has_notify)
+        return;
+    if (agent->message_count == AGENT_MESSAGES_MAX) { /* a hook that is dead for long */
+        free(agent->messages[0]);
+        memmove(&agent->messages[0], &agent->messages[1],
+                (AGENT_MESSAGES_MAX - 1) * sizeof(agent->messages[0]));
+        agent->message_count--;
+        agent->status->notify_dropped++;
+    }
+    auto_json struct json *json = notify_to_json(&message);
+    agent->messages[agent->message_count++] = json_print(json, false);
+}
+
+void agent_raise(struct agent *agent, enum problem problem, bool tell, struct agent_time now,
+                 const char *detail)
+{
+    const struct problem_row *row = problem_row(problem);
+
+    if (!status_raise(agent->status, problem, now.wall_ms, detail))
+        return;
+    agent_log(agent, LOG_LEVEL_WARN, "%s: %s. %s", row->code, detail, row->remedy);
+    if (tell)
+        agent_tell(agent, NOTIFY_PROBLEM, problem, detail, now);
+}
+
+void agent_clear(struct agent *agent, enum problem problem)
+{
+    if (status_clear(agent->status, problem))
+        agent_log(agent, LOG_LEVEL_INFO, "%s is over", problem_row(problem)->code);
+}
+
+bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)
+{
+    (void)now;
+    if (agent->stop_ms != 0)
+        return false;
+    if (job == JOB_VERIFY) {
+        if (agent->verify_wanted || agent_is_running(agent, JOB_VERIFY))
+            return false;
+        agent->verify_wanted = true;
+        return true;
+    }
+    if (agent->wanted != AGENT_WHY_NOTHING || agent_is_running(agent, JOB_BACKUP))
+        return false;
+    agent->wanted = AGENT_WHY_ASKED;
+    agent->retry_ms = 0;
+    agent->attempt = 0;
+    return true;
+}
+
+/* A job of which nothing is heard is stopped, and killed when that does not help. */
+static void watch_jobs(struct agent *agent, struct agent_time now)
+{
+    for (enum job_kind job = 0; job < JOB_KIND_COUNT; job++) {
+        struct agent_job *inside = &agent->jobs[job];
+
+        if (!agent_is_running(agent, job) || inside->is_killed)
+            continue;
+        if (inside->stopped_ms == 0 && now.mono_ms - inside->heard_ms >= AGENT_STALL_MS) {
+            agent_log(agent, LOG_LEVEL_WARN, "nothing was heard of the %s job for %d minutes",
+                      job_kind_name(job), AGENT_STALL_MS / 60000);
+            inside->is_hung = true;
+            agent_stop_job(agent, job, now);
+        }
+        if (inside->stopped_ms != 0 && now.mono_ms - inside->stopped_ms >= AGENT_KILL_MS) {
+            inside->is_killed = true;
+            agent_push(agent, (struct agent_action){.kind = AGENT_KILL, .job = job});
+        }
+    }
+}
+
+/* INVARIANT (a clock that jumps moves the plan, not more): what is due is found anew from the
+ * present time; a jump forth over a due time is one run. */
+static void watch_clock(struct agent *agent, struct agent_time now)
+{
+    int64_t jump = now.wall_ms - now.mono_ms;
+    int64_t by = jump - agent->jump_ms;
+
+    if (by < AGENT_JUMP_MS && by > -AGENT_JUMP_MS) {
+        agent->jump_ms = jump; /* a clock that is slewed is no jump, however long it takes */
+        return;
+    }
+    agent->jump_ms = jump;
+    agent_log(agent, LOG_LEVEL_WARN, "the clock jumped by %lld s", (long long)(by / 1000));
+    if (by < 0 && agent->is_planned)
+        agent_plan(agent, now.wall_ms);
+}
+
+static void send_messages(struct agent *agent, struct agent_time now)
+{
+    if (agent->message_count == 0 || agent_is_running(agent, JOB_NOTIFY))
+        return;
+    agent_start(agent, JOB_NOTIFY, agent->messages[0], now);
+    agent->message_count--;
+    memmove(&agent->messages[0], &agent->messages[1],
+            agent->message_count * sizeof(agent->messages[0]));
+}
+
+/* INVARIANT (no ping while anything is wrong). */
+static void send_heartbeat(struct agent *agent, struct agent_time now)
+{
+    const struct status *status = agent->status;
+    auto_free char *why = NULL;
+
+    if (!agent->config.has_heartbeat || now.mono_ms < agent->heartbeat_ms ||
+        agent_is_running(agent, JOB_HEARTBEAT) || agent->stop_ms != 0)
+        return;
+    if (status->problem_count > 0 || status->readiness.state != READINESS_READY ||
+        !status_backup_is_fresh(status, &why))
+        return;
+    agent->heartbeat_ms = now.mono_ms + AGENT_HEARTBEAT_MS;
+    agent_start(agent, JOB_HEARTBEAT, NULL, now);
+}
+
+static void list_repository(struct agent *agent, struct agent_time now)
+{
+    if (now.mono_ms < agent->list_ms || agent_is_running(agent, JOB_LIST))
+        return;
+    agent->list_ms = now.mono_ms + AGENT_LIST_MS;
+    agent_start(agent, JOB_LIST, NULL, now);
+}
+
+void agent_on_tick(struct agent *agent, struct agent_time now)
+{
+    agent->status->now_ms = now.wall_ms;
+    if (agent->is_leaving)
+        return;
+    watch_clock(agent, now);
+    watch_jobs(agent, now);
+    if (agent->stop_ms != 0) {
+        agent_drain_tick(agent, now);
+    } else {
+        list_repository(agent, now);
+        agent_server_tick(agent, now);
+        agent_backup_tick(agent, now);
+        agent_check_freshness(agent, now);
+    }
+    send_messages(agent, now);
+    send_heartbeat(agent, now);
+    agent->last = now;
+}
+
+int64_t agent_due_ms(const struct agent *agent)
+{
+    /* times are minutes and seconds, so a second is soon enough */
+    return agent->last.mono_ms + (agent->stop_ms != 0 ? AGENT_DRAIN_POLL_MS : 1000);
+}

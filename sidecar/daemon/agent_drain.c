@@ -1,0 +1,140 @@
+/*
+ * The end. SIGTERM comes to the sidecar after the server has gone (a native Kubernetes sidecar), at
+ * the same time (a classic pod, Compose), or to the sidecar alone. In all three: wait until nobody
+ * listens where the server was, back up what its SHUTDOWN wrote, and leave; and leave in any case
+ * before drain_ms is over.
+ *
+ * A server that saves in its SHUTDOWN answers nothing, and keeps its socket until it is done: so
+ * "gone" is a refused connection, never silence.
+ */
+#include <stdio.h>
+
+#include "daemon/agent_state.h"
+
+void agent_on_stop(struct agent *agent, struct agent_time now)
+{
+    if (agent->stop_ms != 0) {
+        agent_log(agent, LOG_LEVEL_WARN, "asked to stop again: not waiting any longer");
+        agent->stop_ms = now.mono_ms - agent->config.drain_ms;
+        return;
+    }
+    agent->stop_ms = now.mono_ms;
+    agent->status->is_stopping = true;
+    agent->wanted = AGENT_WHY_NOTHING;
+    agent->retry_ms = 0;
+    agent->verify_wanted = false;
+    agent->status->next_backup_ms = -1;
+    agent_log(agent, LOG_LEVEL_INFO, "asked to stop: waiting for the server to end, %d s at most",
+              (int)(agent->config.drain_ms / 1000));
+    agent_stop_job(agent, JOB_VERIFY, now);
+    agent_stop_job(agent, JOB_LIST, now);
+    agent_stop_job(agent, JOB_HEARTBEAT, now);
+    agent_push(agent, (struct agent_action){.kind = AGENT_POKE});
+}
+
+void agent_drain_look(struct agent *agent, bool nobody_listens)
+{
+    if (agent->stop_ms == 0 || agent->server_is_gone || !nobody_listens)
+        return;
+    agent->server_is_gone = true;
+    agent_log(agent, LOG_LEVEL_INFO, "the server has ended");
+}
+
+static bool is_any_running(const struct agent *agent)
+{
+    for (enum job_kind job = 0; job < JOB_KIND_COUNT; job++) {
+        if (agent_is_running(agent, job))
+            return true;
+    }
+    return false;
+}
+
+static void leave(struct agent *agent, int exit_code)
+{
+    if (agent->is_leaving)
+        return;
+    agent->is_leaving = true;
+    agent_push(agent, (struct agent_action){.kind = AGENT_EXIT, .exit_code = exit_code});
+}
+
+/* Time is up. */
+static void give_up(struct agent *agent, struct agent_time now)
+{
+    bool lost = agent_is_running(agent, JOB_FINAL) || agent_is_running(agent, JOB_BACKUP) ||
+                (agent->server_is_gone && !agent->final_is_done);
+
+    for (enum job_kind job = 0; job < JOB_KIND_COUNT; job++) {
+        agent_stop_job(agent, job, now);
+        if (agent_is_running(agent, job) && !agent->jobs[job].is_killed &&
+            now.mono_ms - agent->jobs[job].stopped_ms >= AGENT_DRAIN_MARGIN_MS / 2) {
+            agent->jobs[job].is_killed = true;
+            agent_push(agent, (struct agent_action){.kind = AGENT_KILL, .job = job});
+        }
+    }
+    if (lost && !agent->drain_failed) {
+        agent->drain_failed = true;
+        agent_raise(agent, PROBLEM_DRAIN_TIMEOUT, false, now,
+                    "drain-timeout is over, and what the server wrote at its end is not stored");
+    }
+    if (is_any_running(agent))
+        return;
+    if (!agent->server_is_gone)
+        agent_log(agent, LOG_LEVEL_INFO,
+                  "the server still runs; its data is on its volume and in the last backup");
+    leave(agent, agent->drain_failed ? 1 : 0);
+}
+
+/* Is there something that only the final backup would store? With the schedule off, or in another's
+ * role, this sidecar takes no backups by itself. */
+static bool wants_final(const struct agent *agent)
+{
+    return agent->config.schedule.kind != SCHEDULE_OFF && agent_role_fits(agent);
+}
+
+void agent_drain_tick(struct agent *agent, struct agent_time now)
+{
+    const struct status_job *backup = &agent->status->jobs[JOB_BACKUP];
+
+    if (now.mono_ms - agent->stop_ms >= agent->config.drain_ms - AGENT_DRAIN_MARGIN_MS) {
+        give_up(agent, now);
+        return;
+    }
+    if (!agent->server_is_gone) {
+        agent_push(agent, (struct agent_action){.kind = AGENT_POKE});
+        return;
+    }
+    if (agent_is_running(agent, JOB_BACKUP)) {
+        /* one that is being stored comes to its end; one that waits for the server never will */
+        if (backup->total_bytes == 0)
+            agent_stop_job(agent, JOB_BACKUP, now);
+        return;
+    }
+    if (!agent->final_is_done && wants_final(agent)) {
+        if (!agent_is_running(agent, JOB_FINAL) && now.mono_ms >= agent->final_ms)
+            agent_start(agent, JOB_FINAL, NULL, now);
+        return;
+    }
+    /* what there is to tell is told, as long as there is time */
+    if (agent->message_count == 0 && !agent_is_running(agent, JOB_NOTIFY) && !is_any_running(agent))
+        leave(agent, agent->drain_failed ? 1 : 0);
+}
+
+void agent_final_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+{
+    struct status_job *job = &agent->status->jobs[JOB_FINAL];
+
+    agent->final_tries++;
+    if (end->exit_code == 0) {
+        agent->final_is_done = true;
+        agent_log(agent, LOG_LEVEL_INFO, "what the server wrote at its end is stored");
+        return;
+    }
+    agent_raise(agent, job->last_problem, false, now, job->last_message);
+    if (agent->jobs[JOB_FINAL].stopped_ms == 0 && agent->final_tries < AGENT_TRIES) {
+        agent->final_ms = now.mono_ms + AGENT_FINAL_MS;
+        return;
+    }
+    agent->final_is_done = true;
+    agent->drain_failed = true;
+    agent_tell(agent, NOTIFY_FAILED, job->last_problem, job->last_message, now);
+}

@@ -1,0 +1,251 @@
+/*
+ * What jobs say while they run, and how they end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/agent_state.h"
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = value != NULL ? xstrdup(value) : NULL;
+}
+
+static uint64_t number(const struct json *object, const char *key)
+{
+    uint64_t value = 0;
+    struct err ignored;
+
+    (void)json_get_u64(object, key, &value, &ignored); /* what it does not say is 0 */
+    return value;
+}
+
+static const char *words(const struct json *object, const char *key)
+{
+    const char *text = "";
+    struct err ignored;
+
+    (void)json_get_string(object, key, &text, &ignored);
+    return text;
+}
+
+static void take_error(struct agent_job *inside, const struct json *error)
+{
+    enum problem problem = problem_find(words(error, "code"));
+
+    inside->problem = problem != PROBLEM_NONE ? problem : PROBLEM_FAILED;
+    set_text(&inside->message, words(error, "message"));
+}
+
+static void take_progress(struct status_job *job, const struct json *progress)
+{
+    set_text(&job->doing, words(progress, "what"));
+    job->done_bytes = number(progress, "done");
+    job->total_bytes = number(progress, "total");
+    job->bytes_per_s = number(progress, "rate");
+}
+
+/* More codes than there is room for are no server's. */
+static void count_requests(struct status *status, int http_code, uint64_t count)
+{
+    size_t i = 0;
+
+    while (i < status->request_count && status->requests[i].http_code != http_code)
+        i++;
+    if (i == status->request_count) {
+        if (i == STATUS_CODES_MAX)
+            return;
+        status->requests[status->request_count++] =
+            (struct status_request_count){.http_code = http_code};
+    }
+    status->requests[i].count += count;
+}
+
+static void take_counts(struct status *status, const struct json *counts)
+{
+    const struct json *requests;
+    struct err ignored;
+
+    status->store_retries += number(counts, "retries");
+    if (json_get(counts, "requests", &requests, &ignored) != 0)
+        return;
+    for (const struct json *entry = json_first(requests); entry != NULL; entry = json_next(entry))
+        count_requests(status, (int)number(entry, "status"), number(entry, "count"));
+}
+
+void agent_on_report(struct agent *agent, enum job_kind job, const struct json *line,
+                     struct agent_time now)
+{
+    struct agent_job *inside = &agent->jobs[job];
+    struct status_job *shown = &agent->status->jobs[job];
+    const struct json *part;
+    struct err ignored;
+
+    inside->heard_ms = now.mono_ms;
+    if (json_get(line, "error", &part, &ignored) == 0)
+        take_error(inside, part);
+    else if (json_get(line, "progress", &part, &ignored) == 0)
+        take_progress(shown, part);
+    else if (json_get(line, "counts", &part, &ignored) == 0)
+        take_counts(agent->status, part);
+    else if (json_has(line, "event"))
+        set_text(&shown->doing, words(line, "event"));
+}
+
+void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid, struct agent_time now)
+{
+    struct status_job *shown = &agent->status->jobs[job];
+
+    shown->pid = pid;
+    shown->started_ms = now.wall_ms;
+    shown->done_bytes = 0;
+    shown->total_bytes = 0;
+    shown->bytes_per_s = 0;
+    shown->count_started++;
+    set_text(&shown->doing, NULL);
+}
+
+/* Why it failed: its own words, or what can be seen from outside. */
+static void explain(const struct agent_job *inside, const struct agent_end *end,
+                    struct status_job *shown)
+{
+    char text[128];
+
+    if (inside->is_hung) {
+        shown->count_hung++;
+        shown->last_problem = PROBLEM_JOB_HUNG;
+        set_text(&shown->last_message,
+                 "nothing was heard of it for ten minutes, so it was stopped");
+    } else if (end->exit_code < 0 && inside->stopped_ms == 0) {
+        shown->count_crashed++;
+        shown->last_problem = PROBLEM_JOB_CRASHED;
+        (void)snprintf(text, sizeof(text), "it died of signal %d (%s)", end->signal,
+                       strsignal(end->signal));
+        set_text(&shown->last_message, text);
+    } else if (inside->message != NULL) {
+        shown->last_problem = inside->problem;
+        set_text(&shown->last_message, inside->message);
+    } else {
+        shown->last_problem = inside->stopped_ms != 0 ? PROBLEM_INTERRUPTED : PROBLEM_FAILED;
+        (void)snprintf(text, sizeof(text), "it ended with exit code %d and said nothing",
+                       end->exit_code);
+        set_text(&shown->last_message, inside->stopped_ms != 0 ? "it was stopped" : text);
+    }
+}
+
+static void list_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+{
+    struct status *status = agent->status;
+    struct status_job *job = &status->jobs[JOB_LIST];
+    bool is_first = !status->has_backups;
+    struct err err;
+
+    if (end->exit_code != 0 || end->answer == NULL ||
+        status_read_list(status, end->answer, now.wall_ms, &err) != 0) {
+        agent->list_ms = now.mono_ms + agent->list_retry_ms;
+        if (agent->list_retry_ms < AGENT_LIST_MS)
+            agent->list_retry_ms *= 2;
+        if (end->exit_code != 0)
+            agent_raise(agent, job->last_problem, true, now, job->last_message);
+        return;
+    }
+    agent->list_retry_ms = AGENT_LIST_RETRY_MS;
+    if (!agent->is_failing && agent->attempt == 0) {
+        agent_clear(agent, PROBLEM_STORE_UNREACHABLE);
+        agent_clear(agent, PROBLEM_STORE_DENIED);
+        agent_clear(agent, PROBLEM_STORE_MISSING);
+    }
+    if (is_first && agent->stop_ms == 0 && !agent_is_running(agent, JOB_BACKUP) &&
+        agent->wanted == AGENT_WHY_NOTHING)
+        agent_catch_up(agent, now);
+    agent_compare_load(agent, now);
+}
+
+static void notify_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+{
+    struct status_job *job = &agent->status->jobs[JOB_NOTIFY];
+
+    if (end->exit_code == 0) {
+        agent_clear(agent, PROBLEM_NOTIFY_FAILED);
+        return;
+    }
+    agent->status->notify_dropped++;
+    agent_raise(agent, PROBLEM_NOTIFY_FAILED, false, now, job->last_message);
+}
+
+static void take_results(struct status *status, const struct json *answer, int64_t now_ms)
+{
+    const struct json *results;
+    struct err ignored;
+
+    if (json_get(answer, "results", &results, &ignored) != 0)
+        return;
+    for (const struct json *row = json_first(results); row != NULL; row = json_next(row)) {
+        for (size_t i = 0; i < status->backup_count; i++) {
+            if (strcmp(status->backups[i].id, words(row, "id")) != 0)
+                continue;
+            status->backups[i].verified_ms = now_ms;
+            status->backups[i].verified_ok = false;
+            (void)json_get_bool(row, "ok", &status->backups[i].verified_ok, &ignored);
+        }
+    }
+}
+
+static void verify_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+{
+    struct status_job *job = &agent->status->jobs[JOB_VERIFY];
+
+    if (end->answer != NULL)
+        take_results(agent->status, end->answer, now.wall_ms);
+    if (end->exit_code == 0)
+        agent_clear(agent, PROBLEM_BACKUP_CORRUPT);
+    else
+        agent_raise(agent, job->last_problem, true, now, job->last_message);
+}
+
+void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end *end,
+                  struct agent_time now)
+{
+    struct status_job *shown = &agent->status->jobs[job];
+    const struct agent_job *inside = &agent->jobs[job];
+
+    shown->is_running = false;
+    shown->pid = 0;
+    shown->ended_ms = now.wall_ms;
+    shown->last_took_ms = now.mono_ms - inside->started_mono_ms;
+    shown->last_exit_code = end->exit_code;
+    shown->last_ok = end->exit_code == 0;
+    if (shown->last_ok) {
+        shown->count_ok++;
+        shown->last_problem = PROBLEM_NONE;
+        set_text(&shown->last_message, NULL);
+    } else {
+        shown->count_failed++;
+        explain(inside, end, shown);
+    }
+    switch (job) {
+    case JOB_BACKUP:
+        agent_backup_ended(agent, end, now);
+        break;
+    case JOB_FINAL:
+        agent_final_ended(agent, end, now);
+        break;
+    case JOB_VERIFY:
+        verify_ended(agent, end, now);
+        break;
+    case JOB_LIST:
+        list_ended(agent, end, now);
+        break;
+    case JOB_NOTIFY:
+        notify_ended(agent, end, now);
+        break;
+    case JOB_HEARTBEAT: /* that it does not come is what its receiver watches for */
+        break;
+    case JOB_KIND_COUNT:
+    default:
+        break;
+    }
+}

@@ -1,0 +1,519 @@
+/*
+ * One thread that waits in poll(2); the watcher and the listener have one each, and change nothing.
+ * The status is changed between endpoints_lock and endpoints_unlock, and what the agent decided is
+ * done afterwards, so that no answer waits for a fork.
+ */
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/zone.h"
+#include "daemon/claim.h"
+#include "daemon/endpoints.h"
+#include "daemon/http.h"
+#include "daemon/job.h"
+#include "daemon/watcher.h"
+
+enum {
+    LOOK_MS = 1000,         /* between two looks at the server */
+    LOOK_TIMEOUT_MS = 5000, /* how long one may take */
+    VOLUME_MS = 10000,      /* between two looks at the disk */
+    CONNECTIONS_MAX = 64,
+    REQUEST_MS = 5000,
+    FLAGS_MAX = 256,
+};
+
+struct supervisor {
+    struct status status;
+    struct agent *agent;
+    struct endpoints *endpoints;
+    struct watcher *watcher;
+    struct http *http;
+    struct job *jobs[JOB_KIND_COUNT];
+    const char *program;
+    const char *const *flags;
+    const struct clock *clock;
+    supervisor_reload_fn *reload;
+    void *reload_context;
+    int signal_fd;
+    int dir_fd;
+    int64_t volume_ms; /* monotonic: when the disk is to be looked at */
+    bool is_done;
+    int exit_code;
+};
+
+static void supervisor_release(struct supervisor *self)
+{
+    http_free(self->http); /* first: it asks the endpoints */
+    watcher_free(self->watcher);
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
+        if (self->jobs[i] == NULL)
+            continue;
+        job_signal(self->jobs[i], SIGKILL); /* nothing of ours outlives us */
+        (void)waitpid(job_pid(self->jobs[i]), NULL, 0);
+        job_free(self->jobs[i]);
+    }
+    agent_free(self->agent);
+    endpoints_free(self->endpoints);
+    status_release(&self->status);
+    cleanup_close(&self->signal_fd);
+    cleanup_close(&self->dir_fd);
+}
+#define auto_supervisor auto_with(supervisor_release)
+
+static struct agent_time time_now(const struct supervisor *self)
+{
+    return (struct agent_time){
+        .wall_ms = clock_wall_ms(self->clock),
+        .mono_ms = clock_mono_ms(self->clock),
+    };
+}
+
+static int open_signals(int *out_fd, struct err *err)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* before there are threads to inherit it */
+    *out_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (*out_fd < 0)
+        return err_sys(err, ERR_FAILED, "cannot wait for signals");
+    return 0;
+}
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = value != NULL ? xstrdup(value) : NULL;
+}
+
+static void describe(struct supervisor *self, const struct supervisor_options *options)
+{
+    set_text(&self->status.instance, options->instance);
+    set_text(&self->status.repository, options->repository);
+    set_text(&self->status.server_url, options->server_url);
+    set_text(&self->status.schedule, options->schedule);
+    set_text(&self->status.timezone, options->timezone);
+}
+
+static int start_watcher(struct supervisor *self, const struct supervisor_options *options,
+                         struct err *err)
+{
+    struct watcher_options wanted = {
+        .redis = options->redis,
+        .interval_ms = LOOK_MS,
+        .timeout_ms = LOOK_TIMEOUT_MS,
+        .clock = options->clock,
+    };
+    struct watcher *watcher;
+
+    if (watcher_new(&wanted, &watcher, err) != 0)
+        return -1;
+    watcher_free(self->watcher);
+    self->watcher = watcher;
+    return 0;
+}
+
+/* The old listener goes first, since the new one may want the same address. */
+static int start_http(struct supervisor *self, const struct supervisor_options *options,
+                      struct err *err)
+{
+    bool has_token = options->http_token != NULL && options->http_token->text != NULL;
+    struct http_options wanted = {
+        .listen = options->http_listen,
+        .token = options->http_token,
+        .connections_max = CONNECTIONS_MAX,
+        .request_ms = REQUEST_MS,
+        .handle = endpoints_handle,
+        .context = self->endpoints,
+    };
+
+    http_free(self->http);
+    self->http = NULL;
+    endpoints_allow(self->endpoints, has_token);
+    if (options->http_listen == NULL)
+        return 0;
+    if (http_new(&wanted, &self->http, err) != 0)
+        return -1;
+    log_info("http://%s answers /livez /readyz /backupz /metrics /status and /",
+             http_address(self->http));
+    return 0;
+}
+
+static int claim(struct supervisor *self, const char *data_dir, struct err *err)
+{
+    bool is_claimed;
+
+    if (fs_open_dir(AT_FDCWD, data_dir, &self->dir_fd, err) != 0) {
+        err->kind = ERR_CONFIG;
+        return err_wrap(err, "data-dir");
+    }
+    if (claim_directory(self->dir_fd, data_dir, &is_claimed, err) != 0)
+        return -1;
+    if (!is_claimed)
+        log_warn("the file system of %s knows no such lock: nothing keeps a second `redkeep run` "
+                 "away from it",
+                 data_dir);
+    return 0;
+}
+
+static void look_at_volume(struct supervisor *self, struct agent_time now)
+{
+    struct statvfs volume;
+
+    if (now.mono_ms < self->volume_ms)
+        return;
+    self->volume_ms = now.mono_ms + VOLUME_MS;
+    if (fstatvfs(self->dir_fd, &volume) != 0) {
+        self->status.volume_free_bytes = -1;
+        self->status.volume_total_bytes = -1;
+        return;
+    }
+    self->status.volume_free_bytes = (int64_t)(volume.f_bavail * volume.f_frsize);
+    self->status.volume_total_bytes = (int64_t)(volume.f_blocks * volume.f_frsize);
+}
+
+/* The words of each kind of job; the settings' flags come behind them. */
+static const char *const *job_words(enum job_kind kind)
+{
+    static const char *const words[JOB_KIND_COUNT][5] = {
+        [JOB_BACKUP] = {"backup", "--json"},
+        [JOB_FINAL] = {"backup", "--json", "--offline", "--if-new"},
+        [JOB_VERIFY] = {"verify", "--json"},
+        [JOB_LIST] = {"list", "--json", "--latest=100"},
+        [JOB_NOTIFY] = {"notify"},
+        [JOB_HEARTBEAT] = {"notify", "--heartbeat"},
+    };
+
+    _Static_assert(STATUS_BACKUPS_MAX == 100, "--latest");
+    return words[kind];
+}
+
+static int start_job(struct supervisor *self, const struct agent_action *action, struct err *err)
+{
+    const char *words[FLAGS_MAX] = {0};
+    const char *const *own = job_words(action->job);
+    size_t count = 0;
+    struct job_options options = {
+        .program = self->program,
+        .words = words,
+        .input = action->text,
+    };
+
+    for (; own[count] != NULL; count++)
+        words[count] = own[count];
+    for (size_t i = 0; self->flags[i] != NULL && count + 1 < FLAGS_MAX; i++)
+        words[count++] = self->flags[i];
+    return job_start(&options, &self->jobs[action->job], err);
+}
+
+/* A job that cannot even be started has failed, in the words of the system. */
+static void fail_to_start(struct supervisor *self, enum job_kind job, const struct err *why)
+{
+    struct agent_time now = time_now(self);
+    struct agent_end end = {.exit_code = ERR_FAILED};
+    auto_json struct json *line = json_object();
+    struct json *error = json_object();
+
+    json_set_string(error, "code", problem_row(err_problem(why))->code);
+    json_set_string(error, "message", why->msg);
+    json_set(line, "error", error);
+    agent_on_report(self->agent, job, line, now);
+    agent_on_end(self->agent, job, &end, now);
+}
+
+static void do_start(struct supervisor *self, const struct agent_action *action)
+{
+    struct err err;
+    int rc = start_job(self, action, &err);
+
+    endpoints_lock(self->endpoints);
+    if (rc != 0)
+        fail_to_start(self, action->job, &err);
+    else
+        agent_on_started(self->agent, action->job, job_pid(self->jobs[action->job]),
+                         time_now(self));
+    endpoints_unlock(self->endpoints);
+}
+
+static void do_log(const struct agent_action *action)
+{
+    switch (action->level) {
+    case LOG_LEVEL_DEBUG:
+        log_debug("%s", action->text);
+        break;
+    case LOG_LEVEL_INFO:
+        log_info("%s", action->text);
+        break;
+    case LOG_LEVEL_WARN:
+        log_warn("%s", action->text);
+        break;
+    case LOG_LEVEL_ERROR:
+    default:
+        log_error("%s", action->text);
+        break;
+    }
+}
+
+static void act(struct supervisor *self)
+{
+    struct agent_action action;
+
+    while (agent_take(self->agent, &action)) {
+        auto_free char *text = action.text;
+
+        switch (action.kind) {
+        case AGENT_START:
+            do_start(self, &action);
+            break;
+        case AGENT_STOP:
+        case AGENT_KILL:
+            if (self->jobs[action.job] != NULL)
+                job_signal(self->jobs[action.job], action.kind == AGENT_STOP ? SIGTERM : SIGKILL);
+            break;
+        case AGENT_LOG:
+            do_log(&action);
+            break;
+        case AGENT_POKE:
+            watcher_poke(self->watcher);
+            break;
+        case AGENT_EXIT:
+            self->is_done = true;
+            self->exit_code = action.exit_code;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+struct line_context {
+    struct supervisor *self;
+    enum job_kind job;
+};
+
+static void on_line(void *context, const struct json *line)
+{
+    struct line_context *at = context;
+
+    agent_on_report(at->self->agent, at->job, line, time_now(at->self));
+}
+
+static void read_job(struct supervisor *self, enum job_kind kind)
+{
+    struct line_context context = {.self = self, .job = kind};
+
+    if (self->jobs[kind] != NULL)
+        job_read(self->jobs[kind], on_line, &context);
+}
+
+static void job_ended(struct supervisor *self, enum job_kind kind, int wait_status)
+{
+    auto_job struct job *job = NULL;
+    auto_json struct json *answer = NULL;
+    struct agent_end end = {.exit_code = -1};
+
+    read_job(self, kind);
+    job = TAKE_PTR(self->jobs[kind]);
+    answer = job_answer(job);
+    end.answer = answer;
+    if (WIFEXITED(wait_status))
+        end.exit_code = WEXITSTATUS(wait_status);
+    else
+        end.signal = WTERMSIG(wait_status);
+    agent_on_end(self->agent, kind, &end, time_now(self));
+}
+
+/* Children that are not ours come to process 1 of a container; they are only waited for. */
+static void reap(struct supervisor *self)
+{
+    int wait_status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        for (enum job_kind kind = 0; kind < JOB_KIND_COUNT; kind++) {
+            if (self->jobs[kind] != NULL && job_pid(self->jobs[kind]) == pid)
+                job_ended(self, kind, wait_status);
+        }
+    }
+    (void)malloc_trim(0); /* what the answer needed goes back to the machine */
+}
+
+static int apply(struct supervisor *self, const struct supervisor_options *options, struct err *err)
+{
+    log_init(options->log_level, options->log_format);
+    self->flags = options->flags;
+    describe(self, options);
+    if (zone_use(options->timezone, err) != 0 || start_watcher(self, options, err) != 0)
+        return -1;
+    agent_configure(self->agent, &options->agent, time_now(self));
+    return 0;
+}
+
+/* Settings that are wrong change nothing: the old ones stay. */
+static void reload(struct supervisor *self)
+{
+    struct supervisor_options options;
+    struct err err;
+
+    log_info("SIGHUP: the settings are read again");
+    if (self->reload(self->reload_context, &options, &err) != 0) {
+        (void)err_wrap(&err, "the settings stay as they are");
+        log_err(&err);
+        return;
+    }
+    endpoints_lock(self->endpoints);
+    int rc = apply(self, &options, &err);
+    endpoints_unlock(self->endpoints);
+    if (rc != 0)
+        log_err(&err);
+    else if (start_http(self, &options, &err) != 0) /* not in the lock: it waits for a request */
+        log_err(&err);
+}
+
+/* True: SIGHUP was among them. */
+static bool take_signals(struct supervisor *self)
+{
+    struct signalfd_siginfo info;
+    bool is_hup = false;
+
+    while (read(self->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+            agent_on_stop(self->agent, time_now(self));
+            break;
+        case SIGHUP:
+            is_hup = true;
+            break;
+        default: /* SIGCHLD: several may be one */
+            break;
+        }
+    }
+    reap(self);
+    return is_hup;
+}
+
+static void take_events(struct supervisor *self)
+{
+    struct watcher_look look;
+    bool wants_backup;
+    bool wants_verify;
+
+    for (enum job_kind kind = 0; kind < JOB_KIND_COUNT; kind++)
+        read_job(self, kind);
+    while (watcher_take(self->watcher, &look))
+        agent_on_look(self->agent, &look, time_now(self));
+    endpoints_take(self->endpoints, &wants_backup, &wants_verify);
+    if (wants_backup)
+        (void)agent_ask(self->agent, JOB_BACKUP, time_now(self)); /* it runs already: the same */
+    if (wants_verify)
+        (void)agent_ask(self->agent, JOB_VERIFY, time_now(self));
+}
+
+static void count_losses(struct supervisor *self, struct agent_time now)
+{
+    uint64_t lost = log_lost();
+
+    if (lost != self->status.log_lost) {
+        self->status.log_lost = lost;
+        (void)status_raise(&self->status, PROBLEM_LOG_LOST, now.wall_ms,
+                           "log lines could not be written to standard error");
+    }
+    if (self->http != NULL)
+        http_counts(self->http, &self->status.http_requests, &self->status.http_refused);
+}
+
+static void wait_for_events(struct supervisor *self)
+{
+    struct pollfd fds[3 + 2 * JOB_KIND_COUNT];
+    nfds_t count = 0;
+    int64_t wait_ms = agent_due_ms(self->agent) - clock_mono_ms(self->clock);
+
+    fds[count++] = (struct pollfd){.fd = self->signal_fd, .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = watcher_fd(self->watcher), .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = endpoints_fd(self->endpoints), .events = POLLIN};
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
+        if (self->jobs[i] == NULL)
+            continue;
+        fds[count++] = (struct pollfd){.fd = job_report_fd(self->jobs[i]), .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = job_answer_fd(self->jobs[i]), .events = POLLIN};
+    }
+    if (wait_ms > 0)
+        (void)poll(fds, count, wait_ms > 1000 ? 1000 : (int)wait_ms); /* EINTR is an event too */
+}
+
+static void turn(struct supervisor *self)
+{
+    bool is_hup;
+
+    wait_for_events(self);
+    endpoints_lock(self->endpoints);
+    is_hup = take_signals(self);
+    take_events(self);
+    struct agent_time now = time_now(self);
+    look_at_volume(self, now);
+    count_losses(self, now);
+    agent_on_tick(self->agent, now);
+    endpoints_unlock(self->endpoints);
+    act(self);
+    if (is_hup && !self->is_done)
+        reload(self);
+    if (self->http != NULL)
+        http_reap(self->http);
+}
+
+static int start(struct supervisor *self, const struct supervisor_options *options, struct err *err)
+{
+    status_init(&self->status);
+    self->status.version = REDKEEP_VERSION;
+    describe(self, options);
+    self->endpoints = endpoints_new(&self->status, options->clock);
+    if (zone_use(options->timezone, err) != 0 || claim(self, options->data_dir, err) != 0 ||
+        open_signals(&self->signal_fd, err) != 0)
+        return -1;
+    self->agent = agent_new(&options->agent, &self->status, time_now(self));
+    if (start_watcher(self, options, err) != 0 || start_http(self, options, err) != 0)
+        return -1;
+    return 0;
+}
+
+int supervisor_run(const struct supervisor_options *options, supervisor_reload_fn *reload_fn,
+                   void *context, int *out_exit_code, struct err *err)
+{
+    auto_supervisor struct supervisor self = {
+        .program = options->program,
+        .flags = options->flags,
+        .clock = options->clock,
+        .reload = reload_fn,
+        .reload_context = context,
+        .signal_fd = -1,
+        .dir_fd = -1,
+    };
+
+    if (start(&self, options, err) != 0)
+        return -1;
+    log_info("redkeep " REDKEEP_VERSION " watches %s as instance %s; backups: %s",
+             options->server_url, options->instance, options->schedule);
+    while (!self.is_done)
+        turn(&self);
+    log_info("bye");
+    *out_exit_code = self.exit_code;
+    return 0;
+}

@@ -1,0 +1,412 @@
+#!/usr/bin/env bats
+# `redkeep run` beside a real server: what it answers, what it backs up, how it ends, and what it
+# does when everything around it comes and goes.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # helpers.bash sets and reads
+
+load helpers
+
+setup() {
+    world
+    sidecar_log=$dir/sidecar.log
+    export REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_LOG_FORMAT=json REDKEEP_DRAIN_TIMEOUT=20s
+}
+
+teardown() {
+    end_world
+}
+
+# sidecar ARGUMENT...: redkeep run in the background; $sidecar, $url once it listens
+sidecar() {
+    : >"$sidecar_log"
+    sidecar_quiet "$@"
+    until_true listens_or_dead
+    url=$(address)
+    [[ -n $url ]] || { cat "$sidecar_log"; return 1; }
+}
+
+sidecar_quiet() {
+    "$redkeep" run "$@" </dev/null >"$dir/sidecar.out" 2>>"$sidecar_log" 3>&- &
+    sidecar=$!
+    echo "$sidecar" >>"$pids"
+}
+
+address() {
+    jq -Rr 'fromjson? | .msg | capture("^(?<u>http://\\S+) answers").u' "$sidecar_log" | tail -n 1
+}
+
+listens_or_dead() {
+    is_gone "$sidecar" || [[ -n $(address) ]]
+}
+
+# sidecar_ended RC: it has ended by itself, like that
+sidecar_ended() {
+    local rc=0
+
+    until_true is_gone "$sidecar"
+    wait "$sidecar" || rc=$?
+    [[ $rc == "$1" ]] || { echo "exit $rc, not $1"; cat "$sidecar_log"; return 1; }
+}
+
+# logged TEXT
+logged() {
+    jq -nRe --arg text "$1" 'any(inputs | fromjson?; .msg | contains($text))' "$sidecar_log" >/dev/null
+}
+
+code() {
+    curl -sS -o /dev/null -w '%{http_code}' --max-time 10 "$url$1"
+}
+
+code_is() {
+    [[ $(code "$1") == "$2" ]]
+}
+
+status_is() {
+    curl -sS --max-time 10 "$url/status" | jq -e "$1" >/dev/null
+}
+
+backups() {
+    compgen -G "$dir/repository/db-0/backups/*/backup.json" | wc -l
+}
+
+backups_are() {
+    [[ $(backups) == "$1" ]]
+}
+
+# children of the sidecar
+children() {
+    pgrep -P "$sidecar" | wc -l
+}
+
+no_children() {
+    [[ $(children) == 0 ]]
+}
+
+# rule TEXT: restore into a new volume, start, and compare with the fingerprint $before
+comes_back() {
+    lose_volume
+    restore
+    server_start "$@"
+    fingerprint >"$dir/after"
+    diff "$dir/before" "$dir/after"
+}
+
+@test "the first backup is taken at once, and every endpoint tells of it" {
+    server_start
+    fill
+    sidecar
+    until_true code_is /backupz 200
+    [[ $(code /livez) == 200 ]]
+    [[ $(code /readyz) == 200 ]]
+    [[ $(code /) == 200 ]]
+    [[ $(code /nothing) == 404 ]]
+    backups_are 1
+    status_is '.ready == true and .state == "ready" and .instance == "db-0"'
+    status_is '(.problems | length) == 0 and (.backups | length) == 1 and .next_backup_at != null'
+    curl -sS "$url/metrics" | promtool check metrics
+    curl -sS "$url/metrics" | grep -q '^redkeep_last_backup_timestamp_seconds'
+    ! curl -sS -X POST "$url/backup" --fail
+    backups_are 1
+}
+
+@test "a server that loads is not ready, and its progress is told" {
+    server_start
+    cli EVAL 'for i = 1, 20000 do redis.call("SET", "k" .. i, string.rep("x", 100)) end' 0 >/dev/null
+    cli SAVE >/dev/null
+    server_kill
+    server_launch --key-load-delay 200 --loading-process-events-interval-bytes 1024
+    sidecar
+    until_true status_is '.state == "loading" and .loading_percent != null'
+    [[ $(code /readyz) == 503 ]]
+    [[ $(code /livez) == 200 ]]
+    backups_are 0
+    until_true answers_or_loading
+    cli CONFIG SET key-load-delay 0
+    until_true code_is /readyz 200
+    until_true backups_are 1
+    logged "the server has loaded: 20000 keys"
+}
+
+answers_or_loading() {
+    cli CONFIG GET dir >/dev/null 2>&1
+}
+
+@test "server first: what SHUTDOWN wrote is stored before redkeep ends" {
+    server_start --save 3600 100000
+    fill
+    sidecar
+    until_true backups_are 1
+    cli SET late x >/dev/null
+    fingerprint >"$dir/before"
+    server_stop
+    stop_pid_softly
+    sidecar_ended 0
+    backups_are 2
+    comes_back --save 3600 100000
+    [[ $(cli GET late) == x ]]
+}
+
+stop_pid_softly() {
+    kill -TERM "$sidecar"
+}
+
+@test "both at once: the same" {
+    server_start --save 3600 100000
+    fill
+    sidecar
+    until_true backups_are 1
+    cli SET late x >/dev/null
+    fingerprint >"$dir/before"
+    kill -TERM "$sidecar" "$server"
+    sidecar_ended 0
+    backups_are 2
+    rm -f "$socket"
+    comes_back --save 3600 100000
+}
+
+@test "both at once, and the server takes its time to save" {
+    server_start --save 3600 100000
+    cli EVAL 'for i = 1, 3000 do redis.call("SET", "k" .. i, i) end' 0 >/dev/null
+    sidecar
+    until_true backups_are 1
+    cli CONFIG SET rdb-key-save-delay 1000 >/dev/null
+    cli SET late x >/dev/null
+    kill -TERM "$sidecar" "$server"
+    sidecar_ended 0
+    backups_are 2
+    rm -f "$socket"
+    lose_volume
+    restore
+    server_start
+    [[ $(cli GET late) == x && $(cli DBSIZE) == 3001 ]]
+}
+
+@test "with appendonly and no save points it is the append-only files that are stored" {
+    server_start --appendonly yes
+    fill
+    sidecar
+    until_true backups_are 1
+    cli SET late x >/dev/null
+    fingerprint >"$dir/before"
+    kill -TERM "$sidecar" "$server"
+    sidecar_ended 0
+    backups_are 2
+    rm -f "$socket"
+    comes_back --appendonly yes
+}
+
+@test "nothing new at the end stores nothing" {
+    server_start
+    fill
+    sidecar
+    until_true backups_are 1
+    server_stop
+    stop_pid_softly
+    sidecar_ended 0
+    backups_are 1
+}
+
+@test "the sidecar alone is stopped: it waits no longer than it may" {
+    server_start
+    fill
+    export REDKEEP_DRAIN_TIMEOUT=4s
+    sidecar
+    until_true backups_are 1
+    stop_pid_softly
+    sidecar_ended 0
+    logged "the server still runs"
+    backups_are 1
+}
+
+@test "killed: no job goes on without it" {
+    server_start
+    cli EVAL 'for i = 1, 3000 do redis.call("SET", "k" .. i, i) end' 0 >/dev/null
+    cli CONFIG SET rdb-key-save-delay 1000 >/dev/null
+    sidecar
+    until_true status_is 'any(.jobs[]; .kind == "backup" and .running)'
+    local job
+    job=$(pgrep -P "$sidecar" | head -n 1)
+    kill -KILL "$sidecar"
+    until_true is_gone "$job"
+    cli CONFIG SET rdb-key-save-delay 0 >/dev/null
+    cli SET a b >/dev/null
+    sidecar
+    until_true backups_are 1
+}
+
+@test "one sidecar for each volume; a backup by hand beside it works" {
+    server_start
+    fill
+    sidecar
+    until_true backups_are 1
+    until_true no_children
+    run --separate-stderr "$redkeep" run
+    [[ $status == 8 ]] || { show; return 1; }
+    backup
+    backups_are 2
+    [[ $(code /livez) == 200 ]]
+}
+
+@test "settings that are wrong end it at the start" {
+    local bad
+
+    server_start
+    for bad in --backup-schedule=sometimes '--backup-schedule=0 0 30 2 *' --timezone=Mars/Olympus \
+        --http-listen=nowhere:port --http-listen=127.0.0.1:99999 --redis-url=http://x \
+        --data-dir=/nowhere/at/all --drain-timeout=soon --backup-role=king; do
+        run --separate-stderr timeout 20 "$redkeep" run "$bad"
+        [[ $status == 2 && -z $output && $(wc -l <<<"$stderr") == 1 ]] || { echo "$bad"; show; return 1; }
+    done
+}
+
+@test "SIGHUP reads the settings again; wrong ones change nothing" {
+    server_start
+    fill
+    printf 'backup-schedule @daily\n' >"$dir/redkeep.conf"
+    export REDKEEP_CONFIG=$dir/redkeep.conf
+    sidecar
+    until_true backups_are 1
+    status_is '.schedule == "@daily"'
+    printf 'backup-schedule @weekly\n' >"$dir/redkeep.conf"
+    kill -HUP "$sidecar"
+    until_true schedule_is @weekly
+    printf 'backup-schedule never\n' >"$dir/redkeep.conf"
+    kill -HUP "$sidecar"
+    until_true logged "the settings stay as they are"
+    url=$(address)
+    schedule_is @weekly
+}
+
+schedule_is() {
+    url=$(address)
+    status_is ".schedule == \"$1\""
+}
+
+@test "a server that comes and goes, with other keys" {
+    sidecar
+    until_true status_is '.state == "unreachable"'
+    [[ $(code /readyz) == 503 ]]
+    server_start --save ""
+    fill
+    until_true code_is /readyz 200
+    until_true backups_are 1
+    server_kill
+    until_true code_is /readyz 503
+    rm -f "$data"/dump.rdb
+    server_start --save ""
+    until_true code_is /readyz 200
+    until_true status_is 'any(.problems[]; .code == "LOADED_LESS" and .remedy != "")'
+    [[ $(code /livez) == 200 ]]
+}
+
+@test "a repository that comes and goes" {
+    server_start
+    fill
+    mv "$dir/repository" "$dir/away"
+    sidecar --backup-schedule '@every 1m'
+    until_true status_is '(.problems | length) > 0'
+    [[ $(code /backupz) == 503 ]]
+    [[ $(code /readyz) == 200 ]]
+    mv "$dir/away" "$dir/repository"
+    until_true backups_are 1
+    until_true code_is /backupz 200
+    until_true status_is '(.problems | length) == 0'
+}
+
+@test "a backup is asked for with the token" {
+    server_start
+    fill
+    printf 'open sesame' >"$dir/token"
+    export REDKEEP_HTTP_TOKEN_FILE=$dir/token
+    sidecar
+    until_true backups_are 1
+    until_true no_children
+    [[ $(curl -sS -o /dev/null -w '%{http_code}' -X POST "$url/backup") == 401 ]]
+    [[ $(curl -sS -o /dev/null -w '%{http_code}' -X POST -H 'Authorization: Bearer open' "$url/backup") == 401 ]]
+    [[ $(curl -sS -o /dev/null -w '%{http_code}' -X POST -H 'Authorization: Bearer open sesame' "$url/backup") == 202 ]]
+    until_true backups_are 2
+    until_true no_children
+    [[ $(curl -sS -o /dev/null -w '%{http_code}' -X POST -H 'Authorization: Bearer open sesame' "$url/verify") == 202 ]]
+    until_true status_is 'any(.backups[]; .verified_at != null)'
+    ! grep -rq 'open sesame' "$sidecar_log" "$dir/sidecar.out"
+}
+
+@test "a full disk under the log stops nothing" {
+    server_start
+    fill
+    "$redkeep" run </dev/null >"$dir/sidecar.out" 2>/dev/full 3>&- &
+    sidecar=$!
+    echo "$sidecar" >>"$pids"
+    until_true backups_are 1
+    kill -0 "$sidecar"
+    server_stop
+    kill -TERM "$sidecar"
+    sidecar_ended 0
+}
+
+@test "hooks are told of a failure, of the success after it, and that all is well" {
+    server_start
+    fill
+    hook
+    printf token >"$dir/token"
+    export REDKEEP_NOTIFY_URL=$hook_url/notify REDKEEP_HEARTBEAT_URL=$hook_url/alive
+    export REDKEEP_HTTP_TOKEN_FILE=$dir/token
+    sidecar
+    until_true backups_are 1
+    until_true grep -q 'GET /alive' "$dir/hook.log"
+    until_true no_children
+    mv "$dir/repository" "$dir/away"
+    ask /backup
+    until_true hooked '.event == "failed" and .code == "STORE_MISSING" and (.text | length > 0)'
+    [[ $(code /livez) == 200 ]]
+    mv "$dir/away" "$dir/repository"
+    ask /backup
+    until_true hooked '.event == "recovered"'
+    backups_are 2
+    [[ $(grep -c '"failed"' "$dir/hook.log") == 1 ]]
+}
+
+@test "a dead hook holds up nothing" {
+    server_start --save ""
+    fill
+    export REDKEEP_NOTIFY_URL=http://127.0.0.1:9/notify REDKEEP_HEARTBEAT_URL=http://127.0.0.1:9/alive
+    sidecar
+    until_true backups_are 1
+    server_kill
+    rm -f "$data/dump.rdb"
+    server_start --save ""
+    until_true status_is 'any(.problems[]; .code == "LOADED_LESS")'
+    until_true status_is 'any(.problems[]; .code == "NOTIFY_FAILED")'
+    until_true code_is /readyz 200
+}
+
+# ask PATH: as somebody who has the token
+ask() {
+    curl -sS --fail -X POST -H "Authorization: Bearer $(<"$dir/token")" "$url$1"
+}
+
+# hooked FILTER: a message like that came
+hooked() {
+    sed -n 's/^POST \/notify //p' "$dir/hook.log" | jq -ne "any(inputs; $1)" >/dev/null
+}
+
+# hook: a peer that notes requests and answers 200
+hook() {
+    python3 - "$dir/hook.log" "$dir/hook.port" <<'PY' 3>&- &
+import http.server, sys
+log = open(sys.argv[1], "a", buffering=1)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        log.write(f"{self.command} {self.path} {body}\n")
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    do_GET = do_POST = answer
+    def log_message(self, *a): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[2] + ".new", "w") as f: f.write(str(server.server_port))
+import os; os.rename(sys.argv[2] + ".new", sys.argv[2])
+server.serve_forever()
+PY
+    echo $! >>"$pids"
+    until_true test -s "$dir/hook.port"
+    hook_url=http://127.0.0.1:$(<"$dir/hook.port")
+}
