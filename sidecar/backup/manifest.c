@@ -146,6 +146,14 @@ static struct json *dbs_to_json(const struct manifest *manifest)
     return dbs;
 }
 
+static void set_crc64(struct json *object, const char *key, uint64_t crc64)
+{
+    char hex[17];
+
+    (void)snprintf(hex, sizeof(hex), "%016" PRIx64, crc64);
+    json_set_string(object, key, hex);
+}
+
 static struct json *files_to_json(const struct manifest *manifest)
 {
     struct json *files = json_array();
@@ -153,13 +161,13 @@ static struct json *files_to_json(const struct manifest *manifest)
     for (size_t i = 0; i < manifest->file_count; i++) {
         const struct manifest_file *from = &manifest->files[i];
         struct json *file = json_object();
-        char crc[17];
 
-        (void)snprintf(crc, sizeof(crc), "%016" PRIx64, from->crc64);
         json_set_string(file, "name", from->name);
         json_set_string(file, "kind", manifest_kind_words[from->kind]);
         json_set_u64(file, "size", from->size);
-        json_set_string(file, "crc64", crc);
+        set_crc64(file, "crc64", from->crc64);
+        if (from->rdb_crc64 != 0)
+            set_crc64(file, "rdb_crc64", from->rdb_crc64);
         json_push(files, file);
     }
     return files;

@@ -40,7 +40,8 @@ struct manifest_file {
     char *name; /* inside the tar */
     enum manifest_kind kind;
     uint64_t size;
-    uint64_t crc64; /* of all its bytes */
+    uint64_t crc64;     /* of all its bytes */
+    uint64_t rdb_crc64; /* that an RDB ends with, which tells it from others; 0: not known */
 };
 
 struct manifest_db {
@@ -84,7 +85,7 @@ struct manifest { /* text may be NULL where it says "or NULL"; unknown numbers a
     char *appendfilename;
     char *appenddirname;
 
-    int64_t save_ms; /* timings, for people alone; -1 where there was none */
+    int64_t save_ms; /* timings; -1 where there was none, and when parsed: for people alone */
     int64_t pack_ms;
 };
 

@@ -140,6 +140,7 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
     struct manifest_file *file = &out->files[out->file_count];
     const char *kind = NULL;
     const char *crc = NULL;
+    const char *rdb_crc = NULL;
     const char *name = NULL;
     unsigned kind_index = 0;
 
@@ -148,6 +149,10 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
         take_word(kind, manifest_kind_words, MANIFEST_KIND_COUNT, &kind_index, err) != 0 ||
         json_get_u64(from, "size", &file->size, err) != 0 ||
         json_get_string(from, "crc64", &crc, err) != 0 || parse_crc64(crc, &file->crc64, err) != 0)
+        return -1;
+    if (json_has(from, "rdb_crc64") &&
+        (json_get_string(from, "rdb_crc64", &rdb_crc, err) != 0 ||
+         parse_crc64(rdb_crc, &file->rdb_crc64, err) != 0))
         return -1;
     if (!untar_name_is_safe(name) || !manifest_can_hold(name) || manifest_find(out, name) != NULL)
         return err_set(err, ERR_CORRUPT, "it names a file outside its place, or twice: '%.200s'",
@@ -326,18 +331,6 @@ static int parse_format(const struct json *root, struct err *err)
     return 0;
 }
 
-/* For people alone: a manifest without them is whole. */
-static void parse_timings(const struct json *root, struct manifest *out)
-{
-    const struct json *timings;
-    struct err ignored;
-
-    if (json_get(root, "timings", &timings, &ignored) != 0)
-        return;
-    out->save_ms = json_get_duration_ms(timings, "save_seconds");
-    out->pack_ms = json_get_duration_ms(timings, "pack_seconds");
-}
-
 static int parse_all(const char *text, size_t len, struct manifest *out, struct err *err)
 {
     auto_json struct json *root = NULL;
@@ -349,7 +342,6 @@ static int parse_all(const char *text, size_t len, struct manifest *out, struct 
         parse_rdb(root, out, err) != 0 || parse_dbs(root, out, err) != 0 ||
         parse_files(root, out, err) != 0 || parse_object(root, out, err) != 0)
         return -1;
-    parse_timings(root, out);
     return parse_settings(root, out, err);
 }
 

@@ -54,6 +54,7 @@ void full_manifest(struct manifest *to)
     add_db(to, 0, 12, 3);
     add_db(to, 9, UINT64_C(1) << 52, 0);
     add_file(to, "d.rdb", MANIFEST_RDB, UINT64_C(5) << 40);
+    to->files[0].rdb_crc64 = 0xfedcba9876543210;
     add_file(to, "adir/a.aof.1.base.rdb", MANIFEST_AOF_BASE, 1000);
     add_file(to, "adir/a.aof.1.incr.aof", MANIFEST_AOF_INCR, 0);
     add_file(to, "adir/a.aof.manifest", MANIFEST_AOF_MANIFEST, 99);

@@ -45,6 +45,8 @@ static const struct {
     {"\"size\": 99", "\"size\": 9007199254740992", ERR_CORRUPT}, /* with the others, too much */
     {"\"crc64\": \"", "\"crc64\": \"0", ERR_CORRUPT},
     {"\"crc64\": \"", "\"crc64\": \"\", \"x\": \"", ERR_CORRUPT},
+    {"\"rdb_crc64\": \"", "\"rdb_crc64\": \"0", ERR_CORRUPT},
+    {"\"rdb_crc64\": \"", "\"rdb_crc64\": 1, \"x\": \"", ERR_CORRUPT},
     {"\"key\": \"data.tar.zst\"", "\"key\": \"../data.tar.zst\"", ERR_CORRUPT},
     {"\"key\": \"data.tar.zst\"", "\"key\": \"a/data.tar.zst\"", ERR_CORRUPT},
     {"\"key\": \"data.tar.zst\"", "\"key\": \"\"", ERR_CORRUPT},
