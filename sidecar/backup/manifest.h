@@ -85,7 +85,7 @@ struct manifest { /* text may be NULL where it says "or NULL"; unknown numbers a
     char *appendfilename;
     char *appenddirname;
 
-    int64_t save_ms; /* timings; -1 where there was none, and when parsed: for people alone */
+    int64_t save_ms; /* timings, for people alone; -1 where there was none */
     int64_t pack_ms;
 };
 

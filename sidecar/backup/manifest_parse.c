@@ -331,6 +331,18 @@ static int parse_format(const struct json *root, struct err *err)
     return 0;
 }
 
+/* For people alone: a manifest without them is whole. */
+static void parse_timings(const struct json *root, struct manifest *out)
+{
+    const struct json *timings;
+    struct err ignored;
+
+    if (json_get(root, "timings", &timings, &ignored) != 0)
+        return;
+    out->save_ms = json_get_duration_ms(timings, "save_seconds");
+    out->pack_ms = json_get_duration_ms(timings, "pack_seconds");
+}
+
 static int parse_all(const char *text, size_t len, struct manifest *out, struct err *err)
 {
     auto_json struct json *root = NULL;
@@ -342,6 +354,7 @@ static int parse_all(const char *text, size_t len, struct manifest *out, struct 
         parse_rdb(root, out, err) != 0 || parse_dbs(root, out, err) != 0 ||
         parse_files(root, out, err) != 0 || parse_object(root, out, err) != 0)
         return -1;
+    parse_timings(root, out);
     return parse_settings(root, out, err);
 }
 
