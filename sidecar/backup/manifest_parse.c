@@ -150,9 +150,8 @@ static int parse_file(const struct json *from, struct manifest *out, struct err 
         json_get_u64(from, "size", &file->size, err) != 0 ||
         json_get_string(from, "crc64", &crc, err) != 0 || parse_crc64(crc, &file->crc64, err) != 0)
         return -1;
-    if (json_has(from, "rdb_crc64") &&
-        (json_get_string(from, "rdb_crc64", &rdb_crc, err) != 0 ||
-         parse_crc64(rdb_crc, &file->rdb_crc64, err) != 0))
+    if (json_has(from, "rdb_crc64") && (json_get_string(from, "rdb_crc64", &rdb_crc, err) != 0 ||
+                                        parse_crc64(rdb_crc, &file->rdb_crc64, err) != 0))
         return -1;
     if (!untar_name_is_safe(name) || !manifest_can_hold(name) || manifest_find(out, name) != NULL)
         return err_set(err, ERR_CORRUPT, "it names a file outside its place, or twice: '%.200s'",

@@ -21,8 +21,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "redis/listening.h"
 #include "commands/objects.h"
+#include "redis/listening.h"
 #include "redis/redis_info.h"
 #include "redis/redis_url.h"
 

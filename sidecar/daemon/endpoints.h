@@ -13,8 +13,9 @@
 #include "daemon/http.h"
 #include "daemon/status.h"
 
-#define ENDPOINTS_STUCK_MS 30000 /* a supervisor that has not been round for so long is not alive \
-                                  */
+#define ENDPOINTS_STUCK_MS                                                 \
+    30000 /* a supervisor that has not been round for so long is not alive \
+           */
 
 struct endpoints;
 

@@ -24,6 +24,7 @@
 #include "daemon/endpoints.h"
 #include "daemon/http.h"
 #include "daemon/job.h"
+#include "daemon/job_kinds.h"
 #include "daemon/watcher.h"
 
 enum {
@@ -32,7 +33,6 @@ enum {
     VOLUME_MS = 10000,      /* between two looks at the disk */
     CONNECTIONS_MAX = 64,
     REQUEST_MS = 5000,
-    FLAGS_MAX = 256,
 };
 
 struct supervisor {
@@ -189,40 +189,6 @@ static void look_at_volume(struct supervisor *self, struct agent_time now)
     self->status.volume_total_bytes = (int64_t)(volume.f_blocks * volume.f_frsize);
 }
 
-/* The words of each kind of job; the settings' flags come behind them. */
-static const char *const *job_words(enum job_kind kind)
-{
-    static const char *const words[JOB_KIND_COUNT][5] = {
-        [JOB_BACKUP] = {"backup", "--json"},
-        [JOB_FINAL] = {"backup", "--json", "--offline", "--if-new"},
-        [JOB_VERIFY] = {"verify", "--json"},
-        [JOB_LIST] = {"list", "--json", "--latest=100"},
-        [JOB_NOTIFY] = {"notify"},
-        [JOB_HEARTBEAT] = {"notify", "--heartbeat"},
-    };
-
-    _Static_assert(STATUS_BACKUPS_MAX == 100, "--latest");
-    return words[kind];
-}
-
-static int start_job(struct supervisor *self, const struct agent_action *action, struct err *err)
-{
-    const char *words[FLAGS_MAX] = {0};
-    const char *const *own = job_words(action->job);
-    size_t count = 0;
-    struct job_options options = {
-        .program = self->program,
-        .words = words,
-        .input = action->text,
-    };
-
-    for (; own[count] != NULL; count++)
-        words[count] = own[count];
-    for (size_t i = 0; self->flags[i] != NULL && count + 1 < FLAGS_MAX; i++)
-        words[count++] = self->flags[i];
-    return job_start(&options, &self->jobs[action->job], err);
-}
-
 /* A job that cannot even be started has failed, in the words of the system. */
 static void fail_to_start(struct supervisor *self, enum job_kind job, const struct err *why)
 {
@@ -241,7 +207,11 @@ static void fail_to_start(struct supervisor *self, enum job_kind job, const stru
 static void do_start(struct supervisor *self, const struct agent_action *action)
 {
     struct err err;
-    int rc = start_job(self, action, &err);
+    int rc =
+        job_kind_start(action->job,
+                       &(struct job_kind_options){
+                           .program = self->program, .flags = self->flags, .input = action->text},
+                       &self->jobs[action->job], &err);
 
     endpoints_lock(self->endpoints);
     if (rc != 0)

@@ -104,7 +104,7 @@ comes_back() {
     status_is '(.problems | length) == 0 and (.backups | length) == 1 and .next_backup_at != null'
     curl -sS "$url/metrics" | promtool check metrics
     curl -sS "$url/metrics" | grep -q '^redkeep_last_backup_timestamp_seconds'
-    ! curl -sS -X POST "$url/backup" --fail
+    run -22 curl -sS -X POST "$url/backup" --fail
     backups_are 1
 }
 
@@ -327,7 +327,7 @@ schedule_is() {
     until_true no_children
     [[ $(curl -sS -o /dev/null -w '%{http_code}' -X POST -H 'Authorization: Bearer open sesame' "$url/verify") == 202 ]]
     until_true status_is 'any(.backups[]; .verified_at != null)'
-    ! grep -rq 'open sesame' "$sidecar_log" "$dir/sidecar.out"
+    run -1 grep -r 'open sesame' "$sidecar_log" "$dir/sidecar.out"
 }
 
 @test "a full disk under the log stops nothing" {

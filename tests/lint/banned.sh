@@ -48,8 +48,8 @@ refuse 'malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf' \
 refuse 'exit|quick_exit|atexit' - 'return from main, _exit in children' "$product_code"
 refuse 'rand|srand|random|srandom|drand48|getrandom|getentropy' 'sidecar/base/fs.c' \
     'use fs_random' "$product_code"
-refuse 'localtime|localtime_r|mktime|strftime|gmtime|ctime|asctime' 'sidecar/store/s3_sign.c' \
-    'times are UTC and RFC 3339: base/parse.h' "$product_code"
+refuse 'localtime|localtime_r|mktime|strftime|gmtime|ctime|asctime' 'sidecar/(store/s3_sign|base/zone).c' \
+    'times are UTC and RFC 3339 (base/parse.h), or base/zone.h' "$product_code"
 refuse 'signal|vfork' - 'use sigaction' "$product_code"
 refuse 'perror|syslog|printf|puts|putchar' 'sidecar/(main|commands/.*).c' \
     'answers are written by commands, events by base/log.h' "$product_code"

@@ -18,8 +18,8 @@ START_TEST(the_manual_has_every_row_of_the_table)
     ck_assert_int_eq(fs_read_file(AT_FDCWD, "docs/problems.md", &manual, &err), 0);
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
         const struct problem_row *row = problem_row(problem);
-        auto_free char *section = xasprintf("\n## %s\n\n%s\n\n**What to do.** %s\n", row->code,
-                                            row->cause, row->remedy);
+        auto_free char *section =
+            xasprintf("\n## %s\n\n%s\n\n**What to do.** %s\n", row->code, row->cause, row->remedy);
 
         ck_assert_msg(strstr(buf_text(&manual), section) != NULL, "docs/problems.md: %s", section);
     }
