@@ -100,7 +100,7 @@ static void print_server(FILE *out, const struct json *status)
 
     print_label(out, "server");
     print_plain(out, string_of(status, "state"));
-    if (why != NULL && !flag_of(status, "ready")) {
+    if (why != NULL) {
         (void)fputs(": ", out);
         print_plain(out, why);
     }
@@ -116,7 +116,7 @@ static void print_server(FILE *out, const struct json *status)
         if (number_of(server, "keys") >= 0)
             (void)fprintf(out, ", %" PRId64 " keys", number_of(server, "keys"));
     }
-    if (url != NULL) {
+    if (url != NULL && (why == NULL || strstr(why, url) == NULL)) {
         (void)fputs(", ", out);
         print_plain(out, url);
     }
