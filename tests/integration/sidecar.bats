@@ -181,8 +181,7 @@ stop_pid_softly() {
 }
 
 @test "with appendonly and no save points it is the append-only files that are stored" {
-    server_start --appendonly yes
-    fill
+    filled_server --appendonly yes --save ""
     sidecar
     until_true backups_are 1
     cli SET late x >/dev/null
@@ -191,11 +190,11 @@ stop_pid_softly() {
     sidecar_ended 0
     backups_are 2
     rm -f "$socket"
-    comes_back --appendonly yes
+    comes_back --appendonly yes --save ""
 }
 
 @test "nothing new at the end stores nothing" {
-    server_start
+    server_start --save ""
     fill
     sidecar
     until_true backups_are 1
