@@ -101,21 +101,24 @@ static bool ask_program(const char *program, char *out, size_t out_size)
     return true;
 }
 
+bool target_ask_program(const char *program, struct target *out)
+{
+    char answer[ANSWER_MAX];
+    struct server_version version;
+    struct err ignored; /* a program that says something else is none */
+
+    if (!ask_program(program, answer, sizeof(answer)) ||
+        server_version_parse(answer, &version, &ignored) != 0)
+        return false;
+    auto_free char *whence = xasprintf("the program %s", program);
+    know(out, &version, whence);
+    return true;
+}
+
 static void ask_path(struct target *target)
 {
-    static const char *const programs[] = {"redis-server", "valkey-server"};
-
-    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !target->is_known; i++) {
-        char answer[ANSWER_MAX];
-        struct server_version version;
-        struct err ignored; /* a program that says something else is none */
-
-        if (ask_program(programs[i], answer, sizeof(answer)) &&
-            server_version_parse(answer, &version, &ignored) == 0) {
-            auto_free char *whence = xasprintf("the %s in PATH", programs[i]);
-            know(target, &version, whence);
-        }
-    }
+    if (!target_ask_program("redis-server", target))
+        (void)target_ask_program("valkey-server", target);
 }
 
 int target_find(const struct command_context *context, struct target *out, struct err *err)

@@ -19,6 +19,9 @@ struct target {
  * program that lies in PATH. Not to know is no failure; ERR_CONFIG for a version that is none. */
 int target_find(const struct command_context *context, struct target *out, struct err *err);
 
+/* Asks the program (a path, or a name in PATH) for its version. False: it is no server. */
+bool target_ask_program(const char *program, struct target *out);
+
 /* Does a server run on dir? ERR_HOLDS_DATA when somebody takes connections at redis-url, answers or
  * not, unless its directory is known to be another one: it says which, and that is here and is not
  * dir; or dir is not data-dir, where it would be. */

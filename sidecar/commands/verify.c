@@ -9,7 +9,9 @@
 #include "backup/catalog.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/parse.h"
+#include "commands/drilling.h"
 #include "commands/objects.h"
 
 struct verifying {
@@ -49,8 +51,69 @@ static void print_text(const struct verify_result *result, FILE *out)
         (void)fprintf(out, "%s  ok  %s\n", result->id, took);
 }
 
+static void set_seconds(struct json *row, const char *key, int64_t ms)
+{
+    if (ms >= 0)
+        json_set_double(row, key, (double)ms / 1000);
+    else
+        json_set_null(row, key);
+}
+
+/* A drill proves every byte on its way, and that a server serves them. */
+static struct json *drill_to_json(const struct drill_result *result, const char *id)
+{
+    struct json *row = json_object();
+    bool has_served = result->restore_ms >= 0 && result->load_ms >= 0;
+
+    json_set_string(row, "id", id);
+    json_set_bool(row, "ok", result->ok);
+    json_set_bool(row, "walked", false);
+    if (result->has_keys)
+        json_set_u64(row, "keys", result->keys);
+    else
+        json_set_null(row, "keys");
+    json_set_string(row, "why", result->why);
+    set_seconds(row, "seconds", has_served ? result->restore_ms + result->load_ms : -1);
+    json_set_bool(row, "drilled", true);
+    set_seconds(row, "restore_seconds", result->restore_ms);
+    set_seconds(row, "load_seconds", result->load_ms);
+    return row;
+}
+
+static void print_drill(const struct drill_result *result, const char *id, FILE *out)
+{
+    char restore[32];
+    char load[32];
+
+    if (!result->ok) {
+        (void)fprintf(out, "%s  NOT ok  %s\n", id, result->why);
+        return;
+    }
+    format_duration(result->restore_ms, restore, sizeof(restore));
+    format_duration(result->load_ms, load, sizeof(load));
+    (void)fprintf(out, "%s  served: %" PRIu64 " keys; restored in %s, loaded in %s\n", id,
+                  result->keys, restore, load);
+}
+
+static int drill_one(struct verifying *verifying, const char *id, struct err *err)
+{
+    const struct command_context *context = verifying->context;
+    auto_drill_result struct drill_result result = {0};
+
+    if (command_drill(context, id, &result, err) != 0)
+        return -1;
+    json_push(verifying->results, drill_to_json(&result, id));
+    verifying->corrupt += result.ok ? 0 : 1;
+    if (!command_flag(context, "json"))
+        print_drill(&result, id, context->out);
+    return 0;
+}
+
 static int verify_one(struct verifying *verifying, const char *id, struct err *err)
 {
+    if (command_flag(verifying->context, "drill"))
+        return drill_one(verifying, id, err);
+
     const struct command_context *context = verifying->context;
     struct verify_options options = {.instance = context->settings->instance,
                                      .workers = context->settings->compress_workers,
@@ -158,6 +221,7 @@ static int run(const struct command_context *context, struct err *err)
 
 static const struct option_spec options[] = {
     {.name = "all", .help = "every backup of the instance"},
+    {.name = "drill", .help = "restores it aside, and loads it with a throw-away server"},
     {.name = "json", .help = "answer with one JSON object"},
     {0},
 };

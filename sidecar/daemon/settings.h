@@ -81,6 +81,9 @@ struct settings {
     enum settings_role backup_role;
     unsigned backup_on_changes; /* writes; 0 = off */
     int64_t backup_max_age_ms;  /* 0 = twice the schedule */
+    char *verify_schedule; /* see schedule.h */
+    char *drill_server;    /* NULL = the one in PATH, by hand only */
+    char *drill_dir;
     unsigned shrink_alarm;      /* percent; 0 = off */
     int64_t drain_timeout_ms;
     char *http_listen; /* NULL = off */

@@ -34,6 +34,7 @@ static const struct field fields[] = {
     {"master_replid", FIELD_TEXT, AT(replid), SIZE(replid)},
     {"master_repl_offset", FIELD_NUMBER, AT(repl_offset), 0},
     {"connected_slaves", FIELD_NUMBER, AT(connected_slaves), 0},
+    {"expired_keys", FIELD_NUMBER, AT(expired_keys), 0},
     {"master_link_status", FIELD_TEXT, AT(master_link_status), SIZE(master_link_status)},
     {"master_sync_in_progress", FIELD_FLAG, AT(master_sync_in_progress), 0},
     {"master_link_down_since_seconds", FIELD_NUMBER, AT(master_link_down_since_s), 0},

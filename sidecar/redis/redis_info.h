@@ -73,6 +73,7 @@ struct redis_server_info {
     int module_fork_in_progress;
     int slot_migration_fork_in_progress;
 
+    int64_t expired_keys; /* since it was started, but for those of its load */
     int64_t used_memory;
     int64_t used_memory_rss;
     int64_t maxmemory;
