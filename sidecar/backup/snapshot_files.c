@@ -55,7 +55,8 @@ int snapshot_add_rdb(struct snapshot *snapshot, const char *dbfilename, struct e
 
     if (add_fd(snapshot, dbfilename, MANIFEST_RDB, saved->fd, saved->rdb.size, err) != 0)
         return -1;
-    snapshot->files[snapshot->file_count - 1].rdb_crc64 = saved->rdb.tail.crc;
+    if (saved->rdb.head.magic != RDB_MAGIC_OPAQUE) /* whose last bytes may be anything */
+        snapshot->files[snapshot->file_count - 1].rdb_crc64 = saved->rdb.tail.crc;
     return 0;
 }
 

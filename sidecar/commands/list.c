@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backup/catalog.h"
+#include "backup/restore_record.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -122,6 +123,44 @@ static int read_manifests(const struct listing *listing, struct json *answer, FI
     return 0;
 }
 
+/* For the sidecar; that it is not known spoils no list. */
+static struct json *last_restore(struct store *store, const char *instance)
+{
+    struct restore_record record;
+    struct err err;
+
+    if (restore_record_newest(store, instance, &record, &err) != 0) {
+        if (err.kind != ERR_NOT_FOUND)
+            log_info("the last restore is not known: %s", err.msg);
+        return NULL;
+    }
+    struct json *row = json_object();
+    json_set_time(row, "time", record.time_ms);
+    json_set_string(row, "backup", record.backup);
+    if (record.has_keys)
+        json_set_u64(row, "keys", record.keys);
+    else
+        json_set_null(row, "keys");
+    json_set_u64(row, "skipped", record.skipped);
+    if (record.took_ms >= 0)
+        json_set_double(row, "seconds", (double)record.took_ms / 1000.0);
+    else
+        json_set_null(row, "seconds");
+    return row;
+}
+
+static void answer_json(const struct command_context *context, struct store *store,
+                        struct json *answer)
+{
+    struct json *restore = last_restore(store, context->settings->instance);
+
+    if (restore != NULL)
+        json_set(answer, "last_restore", restore);
+    else
+        json_set_null(answer, "last_restore");
+    command_answer(context, answer);
+}
+
 static int find_first(const struct command_context *context, size_t count, size_t *out,
                       struct err *err)
 {
@@ -163,7 +202,7 @@ static int run(const struct command_context *context, struct err *err)
     if (read_manifests(&listing, answer, as_json ? NULL : context->out, err) != 0)
         return -1;
     if (as_json)
-        command_answer(context, answer);
+        answer_json(context, store, answer);
     else if (catalog.count == 0)
         (void)fprintf(context->out, "no backups of instance %s yet\n", instance);
     else if (listing.first > 0)

@@ -13,6 +13,7 @@
 #include "base/parse.h"
 #include "commands/objects.h"
 #include "commands/process.h"
+#include "commands/restored.h"
 #include "commands/target.h"
 
 struct restoring {
@@ -215,11 +216,14 @@ static int run(const struct command_context *context, struct err *err)
                  "whether it can is not checked");
     }
     int rc = restore(&options, &result, err);
-    if (command_flag(context, "json")) {
-        auto_json struct json *answer = to_json(&result, rc != 0 ? err : NULL);
+    auto_json struct json *answer = to_json(&result, rc != 0 ? err : NULL);
+    if (command_flag(context, "json"))
         command_answer(context, answer);
-    } else if (rc == 0) {
+    else if (rc == 0)
         print_text(&result, restoring.dir, context->out);
+    if (rc == 0 && result.restored && other == NULL) { /* else it is not the instance's data */
+        (void)fflush(context->out);                    /* main.c looks whether that went well */
+        command_restored(context, &result, answer);
     }
     return rc;
 }
