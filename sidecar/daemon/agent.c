@@ -47,6 +47,15 @@ void agent_free(struct agent *agent)
     free(agent);
 }
 
+/* Nobody is to be told any more. */
+static void forget_messages(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->message_count; i++)
+        free(agent->messages[i]);
+    agent->message_count = 0;
+    agent_clear(agent, PROBLEM_NOTIFY_FAILED);
+}
+
 void agent_configure(struct agent *agent, const struct agent_config *config, struct agent_time now)
 {
     agent->config = *config;
@@ -55,7 +64,11 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
                                            : 2 * schedule_period(&config->schedule, now.wall_ms);
     agent->status->next_backup_ms = -1;
     agent->is_planned = false;
-    if (agent->status->has_backups)
+    if (!config->has_notify)
+        forget_messages(agent);
+    /* a backup that runs or waits is the one for every time that has passed */
+    if (agent->status->has_backups && !agent_is_running(agent, JOB_BACKUP) &&
+        agent->wanted == AGENT_WHY_NOTHING && agent->retry_ms == 0)
         agent_catch_up(agent, now);
 }
 
@@ -214,13 +227,18 @@ static void watch_clock(struct agent *agent, struct agent_time now)
     }
     agent->jump_ms = jump;
     agent_log(agent, LOG_LEVEL_WARN, "the clock jumped by %lld s", (long long)(by / 1000));
-    if (by < 0 && agent->is_planned)
+    if (by >= 0 || agent->status->next_backup_ms < 0)
+        return;
+    if (agent->slot_why == AGENT_WHY_SCHEDULE)
         agent_plan(agent, now.wall_ms);
+    else
+        agent->status->next_backup_ms += by; /* it is for no time of the clock */
 }
 
 static void send_messages(struct agent *agent, struct agent_time now)
 {
-    if (agent->message_count == 0 || agent_is_running(agent, JOB_NOTIFY))
+    if (agent->message_count == 0 || agent_is_running(agent, JOB_NOTIFY) ||
+        agent->give_up_ms != 0 || agent->is_leaving)
         return;
     agent_start(agent, JOB_NOTIFY, agent->messages[0], now);
     agent->message_count--;

@@ -36,7 +36,7 @@ void agent_plan(struct agent *agent, int64_t after_ms)
 
     agent->is_planned = true;
     agent->slot_why = AGENT_WHY_SCHEDULE;
-    if (slot == INT64_MAX) {
+    if (slot == INT64_MAX || agent->stop_ms != 0) {
         status->next_backup_ms = -1;
         return;
     }
@@ -140,6 +140,35 @@ static void begin(struct agent *agent, struct agent_time now)
     agent_start(agent, JOB_BACKUP, NULL, now);
 }
 
+static void skip_role(struct agent *agent)
+{
+    agent->status->skipped_role++;
+    agent_log(agent, LOG_LEVEL_INFO, "no backup: the server is a %s, and backup-role says %s",
+              strcmp(agent->status->info.role, "master") == 0 ? "primary" : "replica",
+              agent->config.role == AGENT_ROLE_PRIMARY ? "primary" : "replica");
+}
+
+/* Of a server that does not answer right now nothing is certain. */
+static bool is_unchanged(const struct agent *agent, struct agent_time now)
+{
+    return changes_count(&agent->changes) == 0 && agent->ready_ms != 0 &&
+           now.mono_ms - agent->ready_ms <= AGENT_CERTAIN_MS;
+}
+
+/* While it waited, the server has told its role, or changed it. */
+static bool is_anothers(const struct agent *agent)
+{
+    return !agent_role_fits(agent) && agent->wanted != AGENT_WHY_ASKED &&
+           agent->wanted != AGENT_WHY_RETRY;
+}
+
+void agent_backup_drop(struct agent *agent)
+{
+    agent->wanted = AGENT_WHY_NOTHING;
+    agent->retry_ms = 0;
+    wait_for(agent, NULL);
+}
+
 /* A slot has come. */
 static void want_scheduled(struct agent *agent, struct agent_time now)
 {
@@ -151,14 +180,10 @@ static void want_scheduled(struct agent *agent, struct agent_time now)
         agent_is_running(agent, JOB_BACKUP))
         return; /* never two for one time */
     if (!agent_role_fits(agent)) {
-        status->skipped_role++;
-        agent_log(agent, LOG_LEVEL_INFO, "no backup: the server is a %s, and backup-role says %s",
-                  strcmp(status->info.role, "master") == 0 ? "primary" : "replica",
-                  agent->config.role == AGENT_ROLE_PRIMARY ? "primary" : "replica");
+        skip_role(agent);
         return;
     }
-    if (agent->config.on_changes != 0 && !agent->is_failing &&
-        changes_count(&agent->changes) == 0) {
+    if (agent->config.on_changes != 0 && !agent->is_failing && is_unchanged(agent, now)) {
         status->skipped_unchanged++;
         status->unchanged_ms = now.wall_ms;
         agent_log(agent, LOG_LEVEL_INFO, "no backup: nothing has changed since the newest one");
@@ -203,10 +228,14 @@ void agent_backup_tick(struct agent *agent, struct agent_time now)
         why = held_back(agent);
         if (why == NULL && agent_is_running(agent, JOB_VERIFY))
             why = "a verification runs";
-        if (why != NULL)
+        if (why != NULL) {
             wait_for(agent, why);
-        else
+        } else if (is_anothers(agent)) {
+            agent_backup_drop(agent);
+            skip_role(agent);
+        } else {
             begin(agent, now);
+        }
     }
     if (agent->verify_wanted && !agent_is_running(agent, JOB_BACKUP)) {
         agent->verify_wanted = false;
@@ -248,14 +277,14 @@ static void clear_backup_problems(struct agent *agent)
 {
     static const enum problem kept[] = {
         /* these are judged by something else than a backup */
-        PROBLEM_BGSAVE_ERR,    PROBLEM_WRITE_ERR, PROBLEM_AOF_REWRITE_ERR, PROBLEM_SHRUNK,
-        PROBLEM_BACKUP_STALE,  PROBLEM_NO_BACKUP, PROBLEM_BACKUP_CORRUPT,  PROBLEM_LOG_LOST,
-        PROBLEM_NOTIFY_FAILED, PROBLEM_CONFIG,
+        PROBLEM_BGSAVE_ERR,    PROBLEM_WRITE_ERR,       PROBLEM_AOF_REWRITE_ERR, PROBLEM_SHRUNK,
+        PROBLEM_BACKUP_STALE,  PROBLEM_NO_BACKUP,       PROBLEM_BACKUP_CORRUPT,  PROBLEM_LOG_LOST,
+        PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN,
     };
     struct status *status = agent->status;
 
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        bool is_kept = false;
+        bool is_kept = agent_list_has(agent, problem);
 
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
             is_kept = is_kept || kept[i] == problem;
@@ -300,7 +329,9 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
         return;
     }
     log_stored(agent, &backup);
-    if (!backup.proven) {
+    if (backup.proven) {
+        agent_clear(agent, PROBLEM_BACKUP_UNPROVEN);
+    } else {
         auto_free char *detail = xasprintf("backup %s is not proven", backup.id);
         agent_raise(agent, PROBLEM_BACKUP_UNPROVEN, true, now, detail);
     }
@@ -354,7 +385,8 @@ void agent_check_freshness(struct agent *agent, struct agent_time now)
         agent_clear(agent, PROBLEM_NO_BACKUP);
         return;
     }
-    if (!agent->status->has_backups) /* nothing is known; the list job says why */
+    /* nothing is known; the list job says why */
+    if (!agent->status->has_backups && agent->status->backup_count == 0)
         return;
     problem = agent->status->backup_count == 0 ? PROBLEM_NO_BACKUP : PROBLEM_BACKUP_STALE;
     /* the first one is on its way */

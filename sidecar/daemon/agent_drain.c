@@ -11,17 +11,26 @@
 
 #include "daemon/agent_state.h"
 
+/* Not with every event: each look is one, and would ask for the next. */
+static void poke(struct agent *agent, struct agent_time now)
+{
+    if (agent->poke_ms != 0 && now.mono_ms - agent->poke_ms < AGENT_DRAIN_POLL_MS)
+        return;
+    agent->poke_ms = now.mono_ms;
+    agent_push(agent, (struct agent_action){.kind = AGENT_POKE});
+}
+
 void agent_on_stop(struct agent *agent, struct agent_time now)
 {
     if (agent->stop_ms != 0) {
         agent_log(agent, LOG_LEVEL_WARN, "asked to stop again: not waiting any longer");
-        agent->stop_ms = now.mono_ms - agent->config.drain_ms;
+        if (agent->give_up_ms == 0)
+            agent->give_up_ms = now.mono_ms;
         return;
     }
     agent->stop_ms = now.mono_ms;
     agent->status->is_stopping = true;
-    agent->wanted = AGENT_WHY_NOTHING;
-    agent->retry_ms = 0;
+    agent_backup_drop(agent);
     agent->verify_wanted = false;
     agent->status->next_backup_ms = -1;
     agent_log(agent, LOG_LEVEL_INFO, "asked to stop: waiting for the server to end, %d s at most",
@@ -29,7 +38,7 @@ void agent_on_stop(struct agent *agent, struct agent_time now)
     agent_stop_job(agent, JOB_VERIFY, now);
     agent_stop_job(agent, JOB_LIST, now);
     agent_stop_job(agent, JOB_HEARTBEAT, now);
-    agent_push(agent, (struct agent_action){.kind = AGENT_POKE});
+    poke(agent, now);
 }
 
 void agent_drain_look(struct agent *agent, bool nobody_listens)
@@ -57,11 +66,26 @@ static void leave(struct agent *agent, int exit_code)
     agent_push(agent, (struct agent_action){.kind = AGENT_EXIT, .exit_code = exit_code});
 }
 
+/* Is there something that only the final backup would store? With the schedule off, or in another's
+ * role, this sidecar takes no backups by itself. */
+static bool wants_final(const struct agent *agent)
+{
+    return agent->config.schedule.kind != SCHEDULE_OFF && agent_role_fits(agent);
+}
+
+/* INVARIANT (it ends inside drain_ms): not even SIGKILL ends a job that waits for a dead disk. */
+static bool is_last_moment(const struct agent *agent, struct agent_time now)
+{
+    return now.mono_ms - agent->give_up_ms >= AGENT_DRAIN_MARGIN_MS - 2 * AGENT_DRAIN_POLL_MS;
+}
+
 /* Time is up. */
 static void give_up(struct agent *agent, struct agent_time now)
 {
-    bool lost = agent_is_running(agent, JOB_FINAL) || agent_is_running(agent, JOB_BACKUP) ||
-                (agent->server_is_gone && !agent->final_is_done);
+    /* of a server that still runs nothing is lost */
+    bool lost = agent->server_is_gone &&
+                (agent_is_running(agent, JOB_FINAL) || agent_is_running(agent, JOB_BACKUP) ||
+                 (wants_final(agent) && !agent->final_is_done));
 
     for (enum job_kind job = 0; job < JOB_KIND_COUNT; job++) {
         agent_stop_job(agent, job, now);
@@ -76,7 +100,7 @@ static void give_up(struct agent *agent, struct agent_time now)
         agent_raise(agent, PROBLEM_DRAIN_TIMEOUT, false, now,
                     "drain-timeout is over, and what the server wrote at its end is not stored");
     }
-    if (is_any_running(agent))
+    if (is_any_running(agent) && !is_last_moment(agent, now))
         return;
     if (!agent->server_is_gone)
         agent_log(agent, LOG_LEVEL_INFO,
@@ -84,23 +108,19 @@ static void give_up(struct agent *agent, struct agent_time now)
     leave(agent, agent->drain_failed ? 1 : 0);
 }
 
-/* Is there something that only the final backup would store? With the schedule off, or in another's
- * role, this sidecar takes no backups by itself. */
-static bool wants_final(const struct agent *agent)
-{
-    return agent->config.schedule.kind != SCHEDULE_OFF && agent_role_fits(agent);
-}
-
 void agent_drain_tick(struct agent *agent, struct agent_time now)
 {
     const struct status_job *backup = &agent->status->jobs[JOB_BACKUP];
 
-    if (now.mono_ms - agent->stop_ms >= agent->config.drain_ms - AGENT_DRAIN_MARGIN_MS) {
+    if (agent->give_up_ms == 0 &&
+        now.mono_ms - agent->stop_ms >= agent->config.drain_ms - AGENT_DRAIN_MARGIN_MS)
+        agent->give_up_ms = now.mono_ms;
+    if (agent->give_up_ms != 0) {
         give_up(agent, now);
         return;
     }
     if (!agent->server_is_gone) {
-        agent_push(agent, (struct agent_action){.kind = AGENT_POKE});
+        poke(agent, now);
         return;
     }
     if (agent_is_running(agent, JOB_BACKUP)) {

@@ -1,6 +1,7 @@
 /*
  * What jobs say while they run, and how they end.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,30 +137,64 @@ static void explain(const struct agent_job *inside, const struct agent_end *end,
     }
 }
 
+static_assert(PROBLEM_COUNT <= 64, "list_problems has a bit for each");
+
+bool agent_list_has(const struct agent *agent, enum problem problem)
+{
+    return (agent->list_problems >> problem & 1) != 0;
+}
+
+static void list_failed(struct agent *agent, enum problem problem, const char *why,
+                        struct agent_time now)
+{
+    bool is_first = agent->list_problems == 0;
+
+    agent->list_ms = now.mono_ms + agent->list_retry_ms;
+    agent->list_retry_ms *= 2;
+    if (agent->list_retry_ms > AGENT_LIST_MS)
+        agent->list_retry_ms = AGENT_LIST_MS;
+    agent->list_problems |= UINT64_C(1) << problem;
+    agent_raise(agent, problem, is_first, now, why); /* one alarm, until it works again */
+}
+
+/* What backups fail of at present is theirs. */
+static void list_worked(struct agent *agent)
+{
+    bool is_failing = agent->is_failing || agent->attempt > 0;
+    enum problem of_backup = agent->status->jobs[JOB_BACKUP].last_problem;
+
+    agent->list_retry_ms = AGENT_LIST_RETRY_MS;
+    for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
+        if (agent_list_has(agent, problem) && !(is_failing && problem == of_backup))
+            agent_clear(agent, problem);
+    }
+    agent->list_problems = 0;
+    if (is_failing)
+        return;
+    agent_clear(agent, PROBLEM_STORE_UNREACHABLE);
+    agent_clear(agent, PROBLEM_STORE_DENIED);
+    agent_clear(agent, PROBLEM_STORE_MISSING);
+}
+
 static void list_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
 {
     struct status *status = agent->status;
     struct status_job *job = &status->jobs[JOB_LIST];
     bool is_first = !status->has_backups;
-    struct err err;
+    struct err err = {.msg = "its answer is no list"};
 
-    if (end->exit_code != 0 || end->answer == NULL ||
-        status_read_list(status, end->answer, now.wall_ms, &err) != 0) {
-        agent->list_ms = now.mono_ms + agent->list_retry_ms;
-        if (agent->list_retry_ms < AGENT_LIST_MS)
-            agent->list_retry_ms *= 2;
-        if (end->exit_code != 0)
-            agent_raise(agent, job->last_problem, true, now, job->last_message);
+    if (agent->stop_ms != 0)
+        return; /* it was stopped, and nobody needs it any more */
+    if (end->exit_code != 0) {
+        list_failed(agent, job->last_problem, job->last_message, now);
         return;
     }
-    agent->list_retry_ms = AGENT_LIST_RETRY_MS;
-    if (!agent->is_failing && agent->attempt == 0) {
-        agent_clear(agent, PROBLEM_STORE_UNREACHABLE);
-        agent_clear(agent, PROBLEM_STORE_DENIED);
-        agent_clear(agent, PROBLEM_STORE_MISSING);
+    if (end->answer == NULL || status_read_list(status, end->answer, now.wall_ms, &err) != 0) {
+        list_failed(agent, PROBLEM_FAILED, err.msg, now);
+        return;
     }
-    if (is_first && agent->stop_ms == 0 && !agent_is_running(agent, JOB_BACKUP) &&
-        agent->wanted == AGENT_WHY_NOTHING)
+    list_worked(agent);
+    if (is_first && !agent_is_running(agent, JOB_BACKUP) && agent->wanted == AGENT_WHY_NOTHING)
         agent_catch_up(agent, now);
     agent_compare_load(agent, now);
 }
@@ -202,7 +237,7 @@ static void verify_ended(struct agent *agent, const struct agent_end *end, struc
         take_results(agent->status, end->answer, now.wall_ms);
     if (end->exit_code == 0)
         agent_clear(agent, PROBLEM_BACKUP_CORRUPT);
-    else
+    else if (agent->stop_ms == 0) /* else it was stopped */
         agent_raise(agent, job->last_problem, true, now, job->last_message);
 }
 

@@ -102,6 +102,12 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
     agent_raise(agent, PROBLEM_LOADED_LESS, true, now, detail);
 }
 
+static void is_there(struct agent *agent)
+{
+    agent->unreachable_ms = 0;
+    agent_clear(agent, PROBLEM_SERVER_UNREACHABLE);
+}
+
 static void on_answer(struct agent *agent, struct watcher_look *look, struct agent_time now)
 {
     struct status *status = agent->status;
@@ -111,13 +117,13 @@ static void on_answer(struct agent *agent, struct watcher_look *look, struct age
     look->info = (struct redis_server_info){0};
     status->has_info = true;
     status->seen_ms = look->at_ms;
-    agent->unreachable_ms = 0;
-    agent_clear(agent, PROBLEM_SERVER_UNREACHABLE);
+    is_there(agent);
     agent_clear(agent, PROBLEM_SERVER_AUTH);
     agent_clear(agent, PROBLEM_SERVER_LOADING);
     judge_server(agent, now);
     if (status->readiness.state != READINESS_READY)
         return;
+    agent->ready_ms = now.mono_ms;
     changes_look(&agent->changes, &status->info);
     if (strcmp(agent->run_id, status->info.run_id) != 0)
         on_loaded(agent, now);
@@ -127,7 +133,7 @@ static void on_silence(struct agent *agent, const struct watcher_look *look, str
 {
     switch (agent->status->readiness.state) {
     case READINESS_AUTH:
-        agent->unreachable_ms = 0;
+        is_there(agent);
         agent_raise(agent, PROBLEM_SERVER_AUTH, true, now, look->why.msg);
         break;
     case READINESS_UNREACHABLE:
@@ -138,7 +144,8 @@ static void on_silence(struct agent *agent, const struct watcher_look *look, str
     case READINESS_SYNCING:
     case READINESS_READY:
     default:
-        break; /* a script that blocks it: it is there, and what it was */
+        is_there(agent); /* a script that blocks it: what it was, it still is */
+        break;
     }
 }
 

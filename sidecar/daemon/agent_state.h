@@ -20,6 +20,7 @@ enum {
     AGENT_HEARTBEAT_MS = 60 * 1000,
     AGENT_UNREACHABLE_MS = 30 * 1000, /* a server that restarts is no alarm */
     AGENT_NO_LOOK_MS = 15 * 1000,     /* the watcher's own limits are much shorter */
+    AGENT_CERTAIN_MS = 5000,          /* an answer that is older says nothing of changes */
     AGENT_EARLY_MS = 60 * 1000,       /* at least, between two backups because of many changes */
     AGENT_LINK_DOWN_S = 5 * 60,       /* a replica without its primary is backed up all the same */
     AGENT_JUMP_MS = 5000,             /* the wall clock and the other one part by more: a jump */
@@ -78,6 +79,7 @@ struct agent {
     /* the server */
     struct changes changes;
     int64_t look_ms;        /* monotonic: the last look */
+    int64_t ready_ms;       /* monotonic: the last answer of a server that is ready; 0: none */
     int64_t unreachable_ms; /* monotonic, since when; 0: it answers */
     char run_id[48];        /* of the process whose load was looked at */
     bool load_unchecked;    /* it has loaded, and there is no list to compare with yet */
@@ -88,11 +90,14 @@ struct agent {
     /* the repository */
     int64_t list_ms; /* monotonic: when it is to be listed */
     int64_t list_retry_ms;
-    int64_t heartbeat_ms; /* monotonic: when the next one is due */
+    uint64_t list_problems; /* bits: those that lists raised since one went well */
+    int64_t heartbeat_ms;   /* monotonic: when the next one is due */
 
     /* the end */
-    bool is_leaving; /* AGENT_EXIT was given out */
-    int64_t stop_ms; /* monotonic: when the signal came; 0: none did */
+    bool is_leaving;    /* AGENT_EXIT was given out */
+    int64_t stop_ms;    /* monotonic: when the signal came; 0: none did */
+    int64_t poke_ms;    /* monotonic: when the server was last asked for its end */
+    int64_t give_up_ms; /* monotonic: since when nothing is waited for; 0: not yet */
     bool server_is_gone;
     bool final_is_done;
     unsigned final_tries;
@@ -125,8 +130,14 @@ void agent_catch_up(struct agent *agent, struct agent_time now);
 /* May this server be backed up, by backup-role? Not known is yes. */
 bool agent_role_fits(const struct agent *agent);
 void agent_backup_tick(struct agent *agent, struct agent_time now);
+/* No backup is wanted any more. */
+void agent_backup_drop(struct agent *agent);
 void agent_backup_ended(struct agent *agent, const struct agent_end *end, struct agent_time now);
 void agent_check_freshness(struct agent *agent, struct agent_time now);
+
+/* agent_jobs.c */
+/* Did a list raise it, and did none go well since? */
+bool agent_list_has(const struct agent *agent, enum problem problem);
 
 /* agent_server.c */
 void agent_compare_load(struct agent *agent, struct agent_time now);
