@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/statvfs.h>
@@ -246,8 +247,6 @@ static void act(struct supervisor *self)
     struct agent_action action;
 
     while (agent_take(self->agent, &action)) {
-        auto_free char *text = action.text;
-
         switch (action.kind) {
         case AGENT_START:
             do_start(self, &action);
@@ -270,6 +269,7 @@ static void act(struct supervisor *self)
         default:
             break;
         }
+        free(action.text);
     }
 }
 
