@@ -20,8 +20,8 @@ void process_become_job(void);
  * least 1. */
 unsigned process_cpus(void);
 
-/* Gives back the memory that only the start needed: code and symbol tables that the dynamic linker
- * read are files, and come again when they are used. For a process that stays. */
+/* Gives back the memory that is a file's: code, and what the dynamic linker read. What is used
+ * comes again. For a process that stays, when it has done something that it seldom does. */
 void process_drop_clean_pages(void);
 
 /* The host name, which is the pod's name; the caller frees it. */

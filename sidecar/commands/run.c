@@ -88,6 +88,7 @@ static int fill(struct running *running, const struct settings *settings,
         .program = "/proc/self/exe",
         .flags = (const char *const *)running->flags,
         .clock = running->context->clock,
+        .settle = process_drop_clean_pages,
     };
     return 0;
 }
@@ -115,7 +116,6 @@ static int run(const struct command_context *context, struct err *err)
     struct supervisor_options options;
     int exit_code;
 
-    process_drop_clean_pages();
     if (fill(&running, context->settings, &options, err) != 0 ||
         supervisor_run(&options, read_again, &running, &exit_code, err) != 0)
         return -1;

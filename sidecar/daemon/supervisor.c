@@ -48,6 +48,7 @@ struct supervisor {
     const struct clock *clock;
     supervisor_reload_fn *reload;
     void *reload_context;
+    void (*settle)(void);
     int signal_fd;
     int dir_fd;
     int64_t volume_ms; /* monotonic: when the disk is to be looked at */
@@ -313,15 +314,20 @@ static void job_ended(struct supervisor *self, enum job_kind kind, int wait_stat
 /* Children that are not ours come to process 1 of a container; they are only waited for. */
 static void reap(struct supervisor *self)
 {
+    bool has_ended = false;
     int wait_status;
     pid_t pid;
 
     while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
         for (enum job_kind kind = 0; kind < JOB_KIND_COUNT; kind++) {
-            if (self->jobs[kind] != NULL && job_pid(self->jobs[kind]) == pid)
+            if (self->jobs[kind] != NULL && job_pid(self->jobs[kind]) == pid) {
                 job_ended(self, kind, wait_status);
+                has_ended = true;
+            }
         }
     }
+    if (has_ended && self->settle != NULL)
+        self->settle();
     (void)malloc_trim(0); /* what the answer needed goes back to the machine */
 }
 
@@ -473,6 +479,7 @@ int supervisor_run(const struct supervisor_options *options, supervisor_reload_f
         .clock = options->clock,
         .reload = reload_fn,
         .reload_context = context,
+        .settle = options->settle,
         .signal_fd = -1,
         .dir_fd = -1,
     };

@@ -28,6 +28,7 @@ struct supervisor_options { /* copied where it is kept, but for program, flags a
     const char *program;      /* what jobs are started from: "/proc/self/exe" */
     const char *const *flags; /* the settings that were given as flags, for the jobs; NULL-ended */
     const struct clock *clock;
+    void (*settle)(void); /* called when a job has ended, to give memory back; NULL: nothing */
 };
 
 /* Reads the settings again. The options are valid until the next call. */

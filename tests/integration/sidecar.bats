@@ -342,6 +342,22 @@ schedule_is() {
     sidecar_ended 0
 }
 
+resident_is_small() {
+    local pages
+
+    read -r _ pages _ <"/proc/$sidecar/statm"
+    ((pages * $(getconf PAGESIZE) <= 6000000))
+}
+
+@test "at rest it keeps little in memory, also what nobody shares with it" {
+    server_start --save ""
+    fill
+    sidecar
+    until_true backups_are 1
+    until_true no_children
+    until_true resident_is_small
+}
+
 @test "hooks are told of a failure, of the success after it, and that all is well" {
     server_start
     fill
