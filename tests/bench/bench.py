@@ -13,6 +13,7 @@ import signal
 import sys
 
 import groups
+import sidecar
 from machine import Bench, Failed
 from report import Report
 from servers import Sink
@@ -33,6 +34,7 @@ GROUPS = {
     "growth": groups.growth,
     "redis": groups.beside_redis,
     "live": groups.live_server,
+    "sidecar": sidecar.sidecar,
 }
 
 
