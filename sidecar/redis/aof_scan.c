@@ -22,8 +22,10 @@ enum state { STATE_START, STATE_LINE, STATE_ARG, STATE_PAYLOAD };
 #define COUNT_LINE_MAX 24        /* "$9223372036854775807\r\n" and a little */
 #define ANNOTATION_LINE_MAX 1024 /* the servers' own limit */
 #define TS_LINE_MAX 40
+#define WORD_MAX 5 /* MULTI, EXEC */
 #define ARGS_MAX INT32_MAX
 #define READ_BYTES ((size_t)256 << 10)
+#define PLAIN_DIGITS 9 /* of a count that is read at a glance: it fits, whatever the digits */
 
 /* What has not been looked at yet. */
 struct input {
@@ -82,6 +84,25 @@ static enum step take_line(struct aof_scan *scan, struct input *in, size_t max, 
     return STEP_OK;
 }
 
+/* The count of a line of that kind that lies here as a whole, and the end of the line; NULL when it
+ * is not that plain: then it is read byte by byte, and judged. */
+static inline const char *plain_count(const struct input *in, const char *at, char kind,
+                                      uint32_t *out)
+{
+    const char *stop = in->end - at > PLAIN_DIGITS + 2 ? at + PLAIN_DIGITS + 1 : in->end;
+    uint32_t value = 0;
+    unsigned digit;
+
+    if (in->end - at < 4 || *at != kind || (unsigned)(at[1] - '0') > 9)
+        return NULL;
+    for (at++; at < stop && (digit = (unsigned)(*at - '0')) <= 9; at++)
+        value = value * 10 + digit;
+    if (in->end - at < 2 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    *out = value;
+    return at + 2;
+}
+
 /* Digits between the first byte of the line and its CRLF. */
 static bool parse_count(const struct line *line, int64_t *out)
 {
@@ -120,12 +141,28 @@ static void take_annotation(struct aof_scan *scan, const struct line *line)
     reach_boundary(scan);
 }
 
+static void begin_args(struct aof_scan *scan, int64_t count)
+{
+    scan->args_left = count;
+    scan->single_arg = count == 1;
+    scan->item_offset = scan->offset;
+    scan->state = STATE_ARG;
+}
+
 static enum step step_start(struct aof_scan *scan, struct input *in)
 {
+    uint32_t count = 0;
+    const char *behind = plain_count(in, in->at, '*', &count);
+
     scan->item_offset = scan->offset;
+    scan->command_offset = scan->offset;
+    if (behind != NULL && count > 0) {
+        advance(scan, in, (size_t)(behind - in->at));
+        begin_args(scan, count);
+        return STEP_OK;
+    }
     if (*in->at == '*' || *in->at == '#') {
         scan->state = STATE_LINE;
-        scan->command_offset = scan->offset;
         return STEP_OK;
     }
     if (*in->at != '\0')
@@ -157,28 +194,7 @@ static enum step step_line(struct aof_scan *scan, struct input *in)
     }
     if (!parse_count(&line, &count) || count < 1 || count > ARGS_MAX)
         return bad(scan, scan->item_offset, "a command has a bad number of arguments");
-    scan->args_left = count;
-    scan->single_arg = count == 1;
-    scan->item_offset = scan->offset;
-    scan->state = STATE_ARG;
-    return STEP_OK;
-}
-
-static enum step step_arg(struct aof_scan *scan, struct input *in)
-{
-    struct line line = {0};
-    int64_t length = 0;
-
-    if (scan->line_len == 0 && *in->at != '$')
-        return bad(scan, scan->offset, "an argument has no length");
-    enum step step = take_line(scan, in, COUNT_LINE_MAX, &line);
-    if (step != STEP_OK)
-        return step;
-    if (!parse_count(&line, &length))
-        return bad(scan, scan->item_offset, "an argument has a bad length");
-    scan->payload_left = (uint64_t)length + 2;
-    scan->single_arg = scan->single_arg && length <= 5; /* MULTI, EXEC */
-    scan->state = STATE_PAYLOAD;
+    begin_args(scan, count);
     return STEP_OK;
 }
 
@@ -202,6 +218,58 @@ static void end_command(struct aof_scan *scan)
     }
     scan->held = 0;
     reach_boundary(scan);
+}
+
+/* Goes over the arguments that lie here as a whole; the first that does not is for step_arg. The
+ * word of a command of one word is put where step_payload would have put it. */
+static void skip_plain_args(struct aof_scan *scan, struct input *in)
+{
+    const char *at = in->at;
+    int64_t left = scan->args_left;
+
+    while (left > 0) {
+        uint32_t length = 0;
+        const char *payload = plain_count(in, at, '$', &length);
+
+        if (payload == NULL || (uint64_t)(in->end - payload) < (uint64_t)length + 2 ||
+            payload[length] != '\r' || payload[length + 1] != '\n')
+            break;
+        scan->single_arg = scan->single_arg && length <= WORD_MAX;
+        if (scan->single_arg) {
+            memcpy(scan->hold, payload, length);
+            scan->held = length;
+        }
+        at = payload + length + 2;
+        left--;
+    }
+    advance(scan, in, (size_t)(at - in->at));
+    scan->args_left = left;
+    scan->item_offset = scan->offset;
+    if (left == 0)
+        end_command(scan);
+}
+
+static enum step step_arg(struct aof_scan *scan, struct input *in)
+{
+    struct line line = {0};
+    int64_t length = 0;
+
+    if (scan->line_len == 0) {
+        skip_plain_args(scan, in);
+        if (scan->state != STATE_ARG || in->at == in->end)
+            return STEP_OK;
+    }
+    if (scan->line_len == 0 && *in->at != '$')
+        return bad(scan, scan->offset, "an argument has no length");
+    enum step step = take_line(scan, in, COUNT_LINE_MAX, &line);
+    if (step != STEP_OK)
+        return step;
+    if (!parse_count(&line, &length))
+        return bad(scan, scan->item_offset, "an argument has a bad length");
+    scan->payload_left = (uint64_t)length + 2;
+    scan->single_arg = scan->single_arg && length <= WORD_MAX;
+    scan->state = STATE_PAYLOAD;
+    return STEP_OK;
 }
 
 static enum step step_payload(struct aof_scan *scan, struct input *in)

@@ -62,6 +62,13 @@ static const struct row rows[] = {
     {BYTES("*1\r\n$5\r\nMULTX\r\n" SET), 42, 2, -1, NO, 0, NO, 0, NO, true},
     {BYTES("*2\r\n$5\r\nMULTI\r\n$1\r\nx\r\n" SET), 49, 2, -1, NO, 0, NO, 0, NO, true},
     {BYTES("*1\r\n$0\r\n\r\n" SET), 37, 2, -1, NO, 0, NO, 0, NO, true},
+    /* counts that are read at a glance, and those that are not */
+    {BYTES("*1\r\n$000000001\r\na\r\n*1\r\n$0000000001\r\na\r\n" SET), 66, 3, -1, NO, 0, NO, 0, NO,
+     true},
+    {BYTES("*000000001\r\n$1\r\na\r\n*0000000001\r\n$1\r\na\r\n" SET), 66, 3, -1, NO, 0, NO, 0, NO,
+     true},
+    {BYTES(SET "*1\r\n$999999999\r\nab\r\n"), 27, 1, -1, NO, 0, NO, 0, NO, false},
+    {BYTES(SET "*000\r\n" SET), 27, 1, -1, NO, 0, NO, 0, 27, false},
     /* payloads that look like protocol, or hold NULs */
     {BYTES("*2\r\n$3\r\nget\r\n$15\r\n" MULTI "\r\n" SET), 62, 2, -1, NO, 0, NO, 0, NO, true},
     {BYTES("*2\r\n$3\r\nget\r\n$4\r\n\0\r\n\0\r\n"), 23, 1, -1, NO, 0, NO, 0, NO, true},
