@@ -50,9 +50,12 @@ static int fill(struct running *running, const struct settings *settings,
                 struct supervisor_options *out, struct err *err)
 {
     struct schedule schedule;
+    struct schedule verify_schedule;
 
     if (schedule_parse(settings->backup_schedule, &schedule, err) != 0)
         return err_wrap(err, "backup-schedule");
+    if (schedule_parse(settings->verify_schedule, &verify_schedule, err) != 0)
+        return err_wrap(err, "verify-schedule");
     free(running->repository);
     free(running->server_url);
     running->repository = settings_masked_url(settings->repository);
@@ -62,6 +65,8 @@ static int fill(struct running *running, const struct settings *settings,
         secret_set(&running->username, settings->redis_username, strlen(settings->redis_username));
     *out = (struct supervisor_options){
         .agent = {.schedule = schedule,
+                  .verify_schedule = verify_schedule,
+                  .has_drill = settings->drill_server != NULL,
                   .jitter_ms = settings->backup_jitter_ms,
                   .max_age_ms = settings->backup_max_age_ms,
                   .role = (enum agent_role)settings->backup_role,

@@ -64,6 +64,7 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
                                            : 2 * schedule_period(&config->schedule, now.wall_ms);
     agent->status->next_backup_ms = -1;
     agent->is_planned = false;
+    agent_verify_plan(agent, now);
     if (!config->has_notify)
         forget_messages(agent);
     /* a backup that runs or waits is the one for every time that has passed */
@@ -82,14 +83,24 @@ void agent_push(struct agent *agent, struct agent_action action)
     agent->action_count++;
 }
 
+/* A ping that was decided before another action of the same moment failed. */
+static bool is_late_ping(const struct agent *agent, const struct agent_action *action)
+{
+    return action->kind == AGENT_START && action->job == JOB_HEARTBEAT &&
+           agent->status->problem_count > 0;
+}
+
 bool agent_take(struct agent *agent, struct agent_action *out)
 {
-    if (agent->action_count == 0)
-        return false;
-    *out = agent->actions[agent->action_first];
-    agent->action_first = (agent->action_first + 1) % AGENT_ACTIONS_MAX;
-    agent->action_count--;
-    return true;
+    while (agent->action_count > 0) {
+        *out = agent->actions[agent->action_first];
+        agent->action_first = (agent->action_first + 1) % AGENT_ACTIONS_MAX;
+        agent->action_count--;
+        if (!is_late_ping(agent, out))
+            return true;
+        agent->status->jobs[JOB_HEARTBEAT].is_running = false;
+    }
+    return false;
 }
 
 void agent_log(struct agent *agent, enum log_level level, const char *format, ...)
@@ -180,9 +191,10 @@ bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)
     if (agent->stop_ms != 0)
         return false;
     if (job == JOB_VERIFY) {
-        if (agent->verify_wanted || agent_is_running(agent, JOB_VERIFY))
+        if (agent->verify_wanted || agent_verify_running(agent) != NULL)
             return false;
         agent->verify_wanted = true;
+        agent->verify_kind = JOB_VERIFY;
         return true;
     }
     if (agent->wanted != AGENT_WHY_NOTHING || agent_is_running(agent, JOB_BACKUP))
@@ -227,7 +239,10 @@ static void watch_clock(struct agent *agent, struct agent_time now)
     }
     agent->jump_ms = jump;
     agent_log(agent, LOG_LEVEL_WARN, "the clock jumped by %lld s", (long long)(by / 1000));
-    if (by >= 0 || agent->status->next_backup_ms < 0)
+    if (by >= 0)
+        return;
+    agent_verify_plan(agent, now);
+    if (agent->status->next_backup_ms < 0)
         return;
     if (agent->slot_why == AGENT_WHY_SCHEDULE)
         agent_plan(agent, now.wall_ms);
@@ -283,6 +298,7 @@ void agent_on_tick(struct agent *agent, struct agent_time now)
         list_repository(agent, now);
         agent_server_tick(agent, now);
         agent_backup_tick(agent, now);
+        agent_verify_tick(agent, now);
         agent_check_freshness(agent, now);
     }
     send_messages(agent, now);

@@ -28,6 +28,9 @@ enum agent_role { AGENT_ROLE_ANY, AGENT_ROLE_PRIMARY, AGENT_ROLE_REPLICA };
 
 struct agent_config {
     struct schedule schedule;
+    struct schedule verify_schedule;
+    bool has_drill; /* a scheduled verification is a drill */
+    bool prunes;    /* retention is applied after each backup */
     int64_t jitter_ms;
     int64_t max_age_ms; /* 0: twice the schedule's longest pause */
     enum agent_role role;

@@ -226,8 +226,8 @@ void agent_backup_tick(struct agent *agent, struct agent_time now)
         want_early(agent, now);
     if (agent->wanted != AGENT_WHY_NOTHING && !is_busy) {
         why = held_back(agent);
-        if (why == NULL && agent_is_running(agent, JOB_VERIFY))
-            why = "a verification runs";
+        if (why == NULL)
+            why = agent_verify_running(agent);
         if (why != NULL) {
             wait_for(agent, why);
         } else if (is_anothers(agent)) {
@@ -236,10 +236,6 @@ void agent_backup_tick(struct agent *agent, struct agent_time now)
         } else {
             begin(agent, now);
         }
-    }
-    if (agent->verify_wanted && !agent_is_running(agent, JOB_BACKUP)) {
-        agent->verify_wanted = false;
-        agent_start(agent, JOB_VERIFY, NULL, now);
     }
 }
 
@@ -279,7 +275,7 @@ static void clear_backup_problems(struct agent *agent)
         /* these are judged by something else than a backup */
         PROBLEM_BGSAVE_ERR,    PROBLEM_WRITE_ERR,       PROBLEM_AOF_REWRITE_ERR, PROBLEM_SHRUNK,
         PROBLEM_BACKUP_STALE,  PROBLEM_NO_BACKUP,       PROBLEM_BACKUP_CORRUPT,  PROBLEM_LOG_LOST,
-        PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN,
+        PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN, PROBLEM_LOADED_LESS,
     };
     struct status *status = agent->status;
 
@@ -329,6 +325,7 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
         return;
     }
     log_stored(agent, &backup);
+    agent->prune_wanted = agent->config.prunes;
     if (backup.proven) {
         agent_clear(agent, PROBLEM_BACKUP_UNPROVEN);
     } else {

@@ -32,10 +32,13 @@ void agent_on_stop(struct agent *agent, struct agent_time now)
     agent->status->is_stopping = true;
     agent_backup_drop(agent);
     agent->verify_wanted = false;
+    agent->prune_wanted = false;
     agent->status->next_backup_ms = -1;
     agent_log(agent, LOG_LEVEL_INFO, "asked to stop: waiting for the server to end, %d s at most",
               (int)(agent->config.drain_ms / 1000));
     agent_stop_job(agent, JOB_VERIFY, now);
+    agent_stop_job(agent, JOB_DRILL, now);
+    agent_stop_job(agent, JOB_PRUNE, now);
     agent_stop_job(agent, JOB_LIST, now);
     agent_stop_job(agent, JOB_HEARTBEAT, now);
     poke(agent, now);

@@ -211,36 +211,6 @@ static void notify_ended(struct agent *agent, const struct agent_end *end, struc
     agent_raise(agent, PROBLEM_NOTIFY_FAILED, false, now, job->last_message);
 }
 
-static void take_results(struct status *status, const struct json *answer, int64_t now_ms)
-{
-    const struct json *results;
-    struct err ignored;
-
-    if (json_get(answer, "results", &results, &ignored) != 0)
-        return;
-    for (const struct json *row = json_first(results); row != NULL; row = json_next(row)) {
-        for (size_t i = 0; i < status->backup_count; i++) {
-            if (strcmp(status->backups[i].id, words(row, "id")) != 0)
-                continue;
-            status->backups[i].verified_ms = now_ms;
-            status->backups[i].verified_ok = false;
-            (void)json_get_bool(row, "ok", &status->backups[i].verified_ok, &ignored);
-        }
-    }
-}
-
-static void verify_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
-{
-    struct status_job *job = &agent->status->jobs[JOB_VERIFY];
-
-    if (end->answer != NULL)
-        take_results(agent->status, end->answer, now.wall_ms);
-    if (end->exit_code == 0)
-        agent_clear(agent, PROBLEM_BACKUP_CORRUPT);
-    else if (agent->stop_ms == 0) /* else it was stopped */
-        agent_raise(agent, job->last_problem, true, now, job->last_message);
-}
-
 void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end *end,
                   struct agent_time now)
 {
@@ -269,7 +239,9 @@ void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end
         agent_final_ended(agent, end, now);
         break;
     case JOB_VERIFY:
-        verify_ended(agent, end, now);
+    case JOB_DRILL:
+    case JOB_PRUNE:
+        agent_verify_ended(agent, job, end, now);
         break;
     case JOB_LIST:
         list_ended(agent, end, now);

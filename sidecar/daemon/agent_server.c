@@ -84,15 +84,19 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
     if (status->backup_count == 0)
         return;
     newest = &status->backups[0];
-    if (!newest->has_keys || agent->loaded_keys >= newest->keys ||
-        agent->loaded_at_ms < newest->created_ms)
+    if (!newest->has_keys || agent->loaded_at_ms < newest->created_ms)
         return;
+    if (agent->loaded_keys >= newest->keys) {
+        agent_clear(agent, PROBLEM_LOADED_LESS);
+        return;
+    }
     format_rfc3339(newest->created_ms, created, sizeof(created));
     if (agent->loaded_keys + newest->expires >= newest->keys) {
         agent_log(agent, LOG_LEVEL_INFO,
                   "the server loaded %" PRIu64 " keys, and backup %s holds %" PRIu64
                   ", of which %" PRIu64 " can expire",
                   agent->loaded_keys, newest->id, newest->keys, newest->expires);
+        agent_clear(agent, PROBLEM_LOADED_LESS);
         return;
     }
     auto_free char *detail =

@@ -74,6 +74,9 @@ struct agent {
     int64_t retry_ms; /* monotonic; 0: none waits */
     bool is_failing;  /* the alarm was raised */
     bool verify_wanted;
+    enum job_kind verify_kind; /* of the one that is wanted */
+    int64_t verify_ms;         /* wall: when the next one is scheduled, -1 none */
+    bool prune_wanted;
     int64_t early_ms; /* monotonic: when the last backup because of changes began */
 
     /* the server */
@@ -138,6 +141,14 @@ void agent_check_freshness(struct agent *agent, struct agent_time now);
 /* agent_jobs.c */
 /* Did a list raise it, and did none go well since? */
 bool agent_list_has(const struct agent *agent, enum problem problem);
+
+/* agent_verify.c: what is done to backups that are there */
+void agent_verify_plan(struct agent *agent, struct agent_time now);
+/* Does one of those jobs run? NULL: no; else which, in words. */
+const char *agent_verify_running(const struct agent *agent);
+void agent_verify_tick(struct agent *agent, struct agent_time now);
+void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
+                        struct agent_time now);
 
 /* agent_server.c */
 void agent_compare_load(struct agent *agent, struct agent_time now);

@@ -12,6 +12,8 @@ static const char *const words[JOB_KIND_COUNT][OWN_WORDS_MAX + 1] = {
     /* there is no time to wait for another's turn, and nothing forks */
     [JOB_FINAL] = {"backup", "--json", "--offline", "--if-new", "--backup-lease=off"},
     [JOB_VERIFY] = {"verify", "--json"},
+    [JOB_DRILL] = {"verify", "--json", "--drill"},
+    [JOB_PRUNE] = {"prune", "--json", "--confirm"},
     [JOB_LIST] = {"list", "--json", "--latest=100"},
     [JOB_NOTIFY] = {"notify"},
     [JOB_HEARTBEAT] = {"notify", "--heartbeat"},

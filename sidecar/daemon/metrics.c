@@ -332,6 +332,23 @@ static void put_restore(const struct status *status, struct buf *out)
     put_ms(&took, "", status->restore_took_ms);
 }
 
+static void put_drill(const struct status *status, struct buf *out)
+{
+    struct family when = gauge(out, "redkeep_last_drill_timestamp_seconds",
+                               "When a backup was last loaded by a server to try it");
+    struct family ok =
+        gauge(out, "redkeep_last_drill_ok", "Did the server serve all of that backup?");
+    struct family took =
+        gauge(out, "redkeep_last_drill_recovery_seconds",
+              "From the beginning of that restore until the server served: the recovery time");
+
+    if (status->drilled_ms < 0)
+        return;
+    put_ms(&when, "", status->drilled_ms);
+    put_u64(&ok, "", status->drill_ok ? 1 : 0);
+    put_ms(&took, "", status->drill_took_ms);
+}
+
 static bool is_due(enum metric_when when, const struct status_job *job)
 {
     return when == METRIC_ALWAYS || (when == METRIC_RUNNING && job->is_running) ||
@@ -395,6 +412,7 @@ void metrics_format(const struct status *status, struct buf *out)
     put_server(status, out);
     put_backups(status, out);
     put_restore(status, out);
+    put_drill(status, out);
     put_jobs(status, out);
     put_problems(status, out);
     put_requests(status, out);

@@ -310,7 +310,8 @@ static void put_job(enum job_kind kind, const struct status_job *job, int64_t no
 {
     static const char *const names[JOB_KIND_COUNT] = {
         [JOB_BACKUP] = "Backup",       [JOB_FINAL] = "Final backup",
-        [JOB_VERIFY] = "Reading back", [JOB_LIST] = "Reading the list",
+        [JOB_VERIFY] = "Reading back", [JOB_DRILL] = "Drill",
+        [JOB_PRUNE] = "Retention",     [JOB_LIST] = "Reading the list",
         [JOB_NOTIFY] = "Notification", [JOB_HEARTBEAT] = "Heartbeat",
     };
 

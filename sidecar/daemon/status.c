@@ -13,7 +13,8 @@
 
 static const char *const job_names[JOB_KIND_COUNT] = {
     [JOB_BACKUP] = "backup", [JOB_FINAL] = "final-backup", [JOB_VERIFY] = "verify",
-    [JOB_LIST] = "list",     [JOB_NOTIFY] = "notify",      [JOB_HEARTBEAT] = "heartbeat",
+    [JOB_DRILL] = "drill",   [JOB_PRUNE] = "prune",        [JOB_LIST] = "list",
+    [JOB_NOTIFY] = "notify", [JOB_HEARTBEAT] = "heartbeat",
 };
 
 const char *job_kind_name(enum job_kind kind)
@@ -43,6 +44,8 @@ void status_init(struct status *status)
         .last_backup_ok_ms = -1,
         .restored_ms = -1,
         .restore_took_ms = -1,
+        .drilled_ms = -1,
+        .drill_took_ms = -1,
     };
     redis_info_release(&status->info);
     for (size_t i = 0; i < JOB_KIND_COUNT; i++) {

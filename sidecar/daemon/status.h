@@ -19,13 +19,15 @@ enum job_kind {
     JOB_BACKUP,
     JOB_FINAL, /* the backup of what SHUTDOWN wrote */
     JOB_VERIFY,
-    JOB_LIST, /* reads what the repository has */
+    JOB_DRILL, /* a verification that a server takes part in */
+    JOB_PRUNE, /* retention */
+    JOB_LIST,  /* reads what the repository has */
     JOB_NOTIFY,
     JOB_HEARTBEAT,
     JOB_KIND_COUNT,
 };
 
-/* "backup", "final-backup", "verify", "list", "notify", "heartbeat". Static. */
+/* "backup", "final-backup", "verify", "drill", "prune", "list", "notify", "heartbeat". Static. */
 const char *job_kind_name(enum job_kind kind);
 
 struct status_backup { /* one restore point */
@@ -128,6 +130,11 @@ struct status {
     uint64_t restored_keys;
     uint64_t restored_skipped; /* restore points that were passed over */
     int64_t restore_took_ms;
+
+    /* the last drill of this sidecar */
+    int64_t drilled_ms; /* -1: none */
+    bool drill_ok;
+    int64_t drill_took_ms; /* until the server served: the recovery time; -1 */
 
     struct status_job jobs[JOB_KIND_COUNT];
     struct status_problem problems[STATUS_PROBLEMS_MAX]; /* oldest first */

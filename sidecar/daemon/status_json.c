@@ -230,6 +230,16 @@ static struct json *restore_to_json(const struct status *status)
     return restore;
 }
 
+static struct json *drill_to_json(const struct status *status)
+{
+    struct json *drill = json_object();
+
+    json_set_time(drill, "time", status->drilled_ms);
+    json_set_bool(drill, "ok", status->drill_ok);
+    set_span(drill, "recovery_seconds", status->drill_took_ms);
+    return drill;
+}
+
 static void set_counters(struct json *root, const struct status *status)
 {
     struct json *requests = json_array();
@@ -275,6 +285,10 @@ struct json *status_to_json(const struct status *status)
         json_set(root, "last_restore", restore_to_json(status));
     else
         json_set_null(root, "last_restore");
+    if (status->drilled_ms >= 0)
+        json_set(root, "last_drill", drill_to_json(status));
+    else
+        json_set_null(root, "last_drill");
     set_backups(root, status);
     set_counters(root, status);
     return root;

@@ -97,7 +97,7 @@ static void tell_story(struct agent_sim *sim, const char *what, const char *of)
 
 static bool is_shown(enum job_kind job)
 {
-    return job == JOB_BACKUP || job == JOB_FINAL || job == JOB_VERIFY;
+    return job == JOB_BACKUP || job == JOB_FINAL || job == JOB_VERIFY || job == JOB_DRILL;
 }
 
 static void tell_message(struct agent_sim *sim, const char *input)

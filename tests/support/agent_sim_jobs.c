@@ -17,8 +17,8 @@
 #define ALIVE_FIRST_MS 2000
 
 static const int64_t usual_ms[JOB_KIND_COUNT] = {
-    [JOB_BACKUP] = 3000, [JOB_FINAL] = 1000, [JOB_VERIFY] = 2000,
-    [JOB_LIST] = 100,    [JOB_NOTIFY] = 50,  [JOB_HEARTBEAT] = 50,
+    [JOB_BACKUP] = 3000, [JOB_FINAL] = 1000, [JOB_VERIFY] = 2000, [JOB_DRILL] = 4000,
+    [JOB_PRUNE] = 100,   [JOB_LIST] = 100,   [JOB_NOTIFY] = 50,   [JOB_HEARTBEAT] = 50,
 };
 
 static bool makes_backups(enum job_kind kind)

@@ -120,6 +120,9 @@ static void well(struct status *status)
     status->skipped_unchanged = 4;
     status->http_requests = 81200;
     status->restored_ms = STATUS_SAMPLE_NOW_MS - 10 * DAY_MS;
+    status->drilled_ms = STATUS_SAMPLE_NOW_MS - 5 * HOUR_MS;
+    status->drill_ok = true;
+    status->drill_took_ms = 31500;
     (void)snprintf(status->restored_backup, sizeof(status->restored_backup), "%s",
                    "20261110T170000Z-77a0b1");
     status->restored_has_keys = true;

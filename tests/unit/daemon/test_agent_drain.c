@@ -227,8 +227,14 @@ START_TEST(it_ends_in_time_whatever_runs)
         config.has_notify = true;
         config.has_heartbeat = true;
         config.drain_ms = drains[i];
+        config.has_drill = kind == JOB_DRILL;
+        config.prunes = kind == JOB_PRUNE;
+        if (kind == JOB_DRILL)
+            config.verify_schedule = (struct schedule){SCHEDULE_EVERY, .every_ms = AGENT_SIM_MIN};
         init_with(&sim, config);
         agent_sim_next(&sim, kind, AGENT_SIM_FOR_EVER, how);
+        if (kind == JOB_PRUNE)
+            (void)agent_sim_ask(&sim, JOB_BACKUP);
         if (kind == JOB_NOTIFY)
             sim.server.bgsave_failed = true;
         if (kind == JOB_LIST)

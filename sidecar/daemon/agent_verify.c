@@ -1,0 +1,90 @@
+/*
+ * What is done to backups that are there: retention after each new one, verifications and drills by
+ * their schedule and when somebody asks. One at a time, and never beside a backup: they read and
+ * compress as it does, and the server keeps a core.
+ */
+#include <string.h>
+
+#include "daemon/agent_state.h"
+
+void agent_verify_plan(struct agent *agent, struct agent_time now)
+{
+    int64_t next = schedule_next(&agent->config.verify_schedule, now.wall_ms);
+
+    agent->verify_ms = next == INT64_MAX ? -1 : next;
+}
+
+const char *agent_verify_running(const struct agent *agent)
+{
+    if (agent_is_running(agent, JOB_VERIFY))
+        return "a verification runs";
+    if (agent_is_running(agent, JOB_DRILL))
+        return "a drill runs";
+    return agent_is_running(agent, JOB_PRUNE) ? "retention is applied" : NULL;
+}
+
+void agent_verify_tick(struct agent *agent, struct agent_time now)
+{
+    if (agent->verify_ms >= 0 && now.wall_ms >= agent->verify_ms) {
+        agent_verify_plan(agent, now);
+        if (!agent->verify_wanted && agent->status->backup_count > 0) {
+            agent->verify_wanted = true;
+            agent->verify_kind = agent->config.has_drill ? JOB_DRILL : JOB_VERIFY;
+        }
+    }
+    if (agent_is_running(agent, JOB_BACKUP) || agent_verify_running(agent) != NULL)
+        return;
+    if (agent->prune_wanted) {
+        agent->prune_wanted = false;
+        agent_start(agent, JOB_PRUNE, NULL, now);
+    } else if (agent->verify_wanted) {
+        agent->verify_wanted = false;
+        agent_start(agent, agent->verify_kind, NULL, now);
+    }
+}
+
+static const char *id_of(const struct json *row)
+{
+    const char *id = "";
+    struct err ignored;
+
+    (void)json_get_string(row, "id", &id, &ignored); /* none is no backup's */
+    return id;
+}
+
+static void take_result(struct status *status, const struct json *row, int64_t now_ms)
+{
+    bool ok = false;
+    struct err ignored;
+
+    (void)json_get_bool(row, "ok", &ok, &ignored);
+    if (json_has(row, "drilled")) {
+        status->drilled_ms = now_ms;
+        status->drill_ok = ok;
+        status->drill_took_ms = json_get_duration_ms(row, "seconds");
+    }
+    for (size_t i = 0; i < status->backup_count; i++) {
+        if (strcmp(status->backups[i].id, id_of(row)) != 0)
+            continue;
+        status->backups[i].verified_ms = now_ms;
+        status->backups[i].verified_ok = ok;
+    }
+}
+
+void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
+                        struct agent_time now)
+{
+    const struct status_job *shown = &agent->status->jobs[job];
+    const struct json *results;
+    struct err ignored;
+
+    if (job == JOB_PRUNE)
+        agent->list_ms = now.mono_ms; /* what is gone is not to be shown */
+    else if (end->answer != NULL && json_get(end->answer, "results", &results, &ignored) == 0)
+        for (const struct json *row = json_first(results); row != NULL; row = json_next(row))
+            take_result(agent->status, row, now.wall_ms);
+    if (end->exit_code != 0 && agent->stop_ms == 0) /* else it was stopped */
+        agent_raise(agent, shown->last_problem, true, now, shown->last_message);
+    else if (end->exit_code == 0 && job != JOB_PRUNE)
+        agent_clear(agent, PROBLEM_BACKUP_CORRUPT);
+}

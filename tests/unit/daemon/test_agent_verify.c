@@ -1,0 +1,173 @@
+/*
+ * What is done to backups that are there: verifications and drills by their schedule, retention
+ * after each new backup.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/agent.h"
+#include "support/agent_sim.h"
+
+#define TEN_PAST (AGENT_SIM_NOON + 10 * AGENT_SIM_MIN)
+
+static struct agent_config config_with(const char *verify)
+{
+    struct agent_config config = agent_sim_config("@daily");
+    struct err err;
+
+    ck_assert_int_eq(schedule_parse(verify, &config.verify_schedule, &err), 0);
+    return config;
+}
+
+START_TEST(a_verification_runs_when_it_is_due)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = config_with("30 * * * *");
+
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, 2 * AGENT_SIM_H);
+    ck_assert_str_eq(agent_sim_story(&sim), "20 12:30:00 start verify\n"
+                                            "20 13:30:00 start verify\n");
+}
+END_TEST
+
+START_TEST(there_is_nothing_to_verify_without_a_backup)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = config_with("@every 1m");
+
+    config.schedule.kind = SCHEDULE_OFF;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert_str_eq(agent_sim_story(&sim), "");
+}
+END_TEST
+
+START_TEST(with_a_server_to_load_with_it_is_a_drill_and_its_time_is_kept)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = config_with("30 * * * *");
+
+    config.has_drill = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_DRILL, 1,
+                   (struct agent_sim_outcome){
+                       .answer = "{\"results\":[{\"id\":\"x\",\"ok\":true,\"drilled\":true,"
+                                 "\"seconds\":12.5}]}"});
+    ck_assert_int_eq(sim.status.drilled_ms, -1);
+    agent_sim_run(&sim, 30 * AGENT_SIM_MIN);
+    ck_assert_str_eq(agent_sim_story(&sim), "20 12:30:00 start drill\n");
+    ck_assert_int_gt(sim.status.drilled_ms, TEN_PAST);
+    ck_assert(sim.status.drill_ok);
+    ck_assert_int_eq(sim.status.drill_took_ms, 12500);
+}
+END_TEST
+
+START_TEST(a_drill_that_fails_is_told_and_the_next_good_one_ends_it)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = config_with("30 * * * *");
+
+    config.has_drill = true;
+    config.has_notify = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_DRILL, 1,
+                   (struct agent_sim_outcome){.exit_code = ERR_CORRUPT,
+                                              .code = "BACKUP_CORRUPT",
+                                              .message = "the server ended",
+                                              .answer = "{\"results\":[{\"id\":\"x\",\"ok\":false,"
+                                                        "\"drilled\":true,\"seconds\":null}]}"});
+    agent_sim_run(&sim, 30 * AGENT_SIM_MIN);
+    ck_assert(agent_sim_has(&sim, PROBLEM_BACKUP_CORRUPT));
+    ck_assert_uint_eq(sim.told, 1);
+    ck_assert(!sim.status.drill_ok);
+    ck_assert_int_eq(sim.status.drill_took_ms, -1);
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_BACKUP_CORRUPT));
+}
+END_TEST
+
+START_TEST(retention_follows_each_backup_and_the_list_is_read_again)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+    unsigned lists;
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 0);
+    lists = sim.jobs[JOB_LIST].started;
+    agent_sim_run(&sim, 51 * AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_BACKUP].started, 1);
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 1);
+    ck_assert_uint_eq(sim.jobs[JOB_LIST].started, lists + 1);
+}
+END_TEST
+
+START_TEST(a_backup_that_failed_removes_nothing)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_BACKUP, AGENT_SIM_FOR_EVER,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_DENIED", .message = "403"});
+    agent_sim_run(&sim, 3 * AGENT_SIM_H);
+    ck_assert_uint_gt(sim.jobs[JOB_BACKUP].started, 3);
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 0);
+}
+END_TEST
+
+START_TEST(retention_comes_before_a_verification_and_both_keep_a_backup_waiting)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@daily");
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, 1, (struct agent_sim_outcome){.took_ms = AGENT_SIM_MIN});
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(agent_sim_ask(&sim, JOB_BACKUP));
+    ck_assert(agent_sim_ask(&sim, JOB_VERIFY));
+    agent_sim_run(&sim, 5 * AGENT_SIM_S);
+    ck_assert(sim.jobs[JOB_PRUNE].is_running);
+    ck_assert(agent_sim_ask(&sim, JOB_BACKUP));
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(!sim.jobs[JOB_BACKUP].is_running);
+    agent_sim_run(&sim, 2 * AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_BACKUP].started, 2);
+    ck_assert_uint_eq(sim.jobs[JOB_VERIFY].started, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("agent_verify");
+    TCase *tests = tcase_create("agent");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tests, a_verification_runs_when_it_is_due);
+    tcase_add_test(tests, there_is_nothing_to_verify_without_a_backup);
+    tcase_add_test(tests, with_a_server_to_load_with_it_is_a_drill_and_its_time_is_kept);
+    tcase_add_test(tests, a_drill_that_fails_is_told_and_the_next_good_one_ends_it);
+    tcase_add_test(tests, retention_follows_each_backup_and_the_list_is_read_again);
+    tcase_add_test(tests, a_backup_that_failed_removes_nothing);
+    tcase_add_test(tests, retention_comes_before_a_verification_and_both_keep_a_backup_waiting);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
