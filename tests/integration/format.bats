@@ -93,10 +93,10 @@ restores_by_hand() {
     jq -r '[paths(type != "object" and type != "array" or . == [])
         | map(if type == "number" then "[]" else "." + . end) | join("")[1:]] | unique[]' \
         "$(object_dir "$id")/backup.json" | sort >"$dir/written"
-    grep '^| `' "$page" | cut -d '|' -f 2 | grep -o '`[^`]*`' | tr -d '`' | grep -v / | sort >"$dir/told"
+    sed -n '/^## backup.json/,/^## [^b]/p' "$page" | grep '^| `' | cut -d '|' -f 2 |
+        grep -o '`[^`]*`' | tr -d '`' | sort >"$dir/told"
     comm -23 "$dir/written" "$dir/told" | tee "$dir/untold"
     [[ ! -s $dir/untold ]]
-    # the table of members names files, not fields
-    grep -v -E '\.rdb$|\.acl$' "$dir/told" | comm -13 "$dir/written" - | tee "$dir/unwritten"
+    comm -13 "$dir/written" "$dir/told" | tee "$dir/unwritten"
     [[ ! -s $dir/unwritten ]]
 }
