@@ -256,7 +256,7 @@ class Crowd:
     def __init__(self, name, server):
         self.contender = Contender(name, [])
         self.server = server  # the one that answers: Sidecar, Bare or None
-        self.rates, self.generator_us, self.server_us, self.pack_s = [], [], [], []
+        self.rates, self.generator_us, self.server_us = [], [], []
 
     def run(self, bench, redis, watching):
         ours = {redis.process.pid, watching.pid, *bench.helpers}
@@ -271,10 +271,10 @@ class Crowd:
         took_s, save_s, asking_cpu = self.backup(bench, watching)
         cpu = sum(tree_cpu_s(pid)[1] for pid in ours) + time.process_time() + asking_cpu - cpu
         others = (busy_s() - busy - cpu) / CORES / (time.monotonic() - began)
-        self.pack_s.append(took_s - save_s)
-        self.contender.samples.append(Sample(took_s, tree_cpu_s(watching.pid)[1] - watching_cpu,
-                                             watching.peak_mb(), max(0.0, others),
-                                             bench.sink.stored_mb()))
+        sample = Sample(took_s, tree_cpu_s(watching.pid)[1] - watching_cpu, watching.peak_mb(),
+                        max(0.0, others), bench.sink.stored_mb())
+        sample.pack_s = took_s - save_s
+        self.contender.samples.append(sample)
         return took_s
 
     def backup(self, bench, watching):
@@ -309,14 +309,14 @@ def flood(bench, report, redis):
     report.table("backup by the sidecar, the save included (CPU with the job's, memory its own)",
                  [crowd.contender for crowd in crowds])
     nobody, asked, others = crowds
-    base, pack_s = nobody.contender.median("wall_s"), statistics.median(nobody.pack_s)
+    base, pack_s = nobody.contender.median("wall_s"), nobody.contender.median("pack_s")
     report.at_most("backup, wall", f"{asked.contender.name}; nobody asks",
                    asked.contender.median("wall_s") / base, 1.05)
     report.at_least("/readyz, answered meanwhile", "10,000 a second",
                     min(asked.rates) / FLOOD_A_SECOND, 0.99)
     for crowd in (asked, others):
         report.note(f"backup, {crowd.contender.name}: {crowd.contender.median('wall_s') / base:.3f}"
-                    f" x the wall of nobody ({statistics.median(crowd.pack_s) / pack_s:.3f} x"
+                    f" x the wall of nobody ({crowd.contender.median('pack_s') / pack_s:.3f} x"
                     " what follows the save); CPU a request: who asks"
                     f" {statistics.median(crowd.generator_us):.1f} us, who answers"
                     f" {statistics.median(crowd.server_us):.1f} us")
