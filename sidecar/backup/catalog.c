@@ -13,6 +13,10 @@
 #include "stream/untar.h"
 
 #define MANIFEST_NAME "backup.json"
+#define DATA_NAME "data.tar.zst"
+#define PIN_NAME "pinned.json"
+#define VERIFIED_PREFIX "verified-"
+#define TIME_LEN (sizeof("00000000T000000Z") - 1)
 #define INSTANCES_SHOWN 10
 #define TAIL_MAX 0xffffffU
 
@@ -29,16 +33,45 @@ char *catalog_key(const char *instance, const char *id, const char *name)
     return xasprintf("%s/backups/%s/%s", instance, id, name);
 }
 
-void catalog_make_id(int64_t time_ms, uint32_t tail, char out[CATALOG_ID_SIZE])
+/* "20261120T173000Z", as in ids and in the names of notes. */
+static void format_time(int64_t time_ms, char out[TIME_LEN + 1])
 {
     char time[32];
     size_t at = 0;
 
     format_rfc3339(time_ms, time, sizeof(time));
-    for (const char *from = time; *from != '\0' && at < strlen("00000000T000000Z"); from++)
+    for (const char *from = time; *from != '\0' && at < TIME_LEN; from++)
         if (*from != '-' && *from != ':')
             out[at++] = *from;
-    (void)snprintf(out + at, CATALOG_ID_SIZE - at, "-%06x", tail & 0xffffffU);
+    out[at] = '\0';
+}
+
+/* The inverse of TIME_LEN characters; -1 when they are no moment. */
+static int64_t read_time(const char *text)
+{
+    char time[32];
+    int64_t time_ms = -1;
+    struct err ignored;
+
+    if (strnlen(text, TIME_LEN) < TIME_LEN)
+        return -1;
+    (void)snprintf(time, sizeof(time), "%.4s-%.2s-%.5s:%.2s:%.3s", text, text + 4, text + 6,
+                   text + 11, text + 13);
+    (void)parse_rfc3339(time, &time_ms, &ignored);
+    return time_ms;
+}
+
+void catalog_make_id(int64_t time_ms, uint32_t tail, char out[CATALOG_ID_SIZE])
+{
+    char time[TIME_LEN + 1];
+
+    format_time(time_ms, time);
+    (void)snprintf(out, CATALOG_ID_SIZE, "%s-%06x", time, tail & 0xffffffU);
+}
+
+int64_t catalog_id_time(const char *id)
+{
+    return read_time(id);
 }
 
 static uint32_t tail_of(const char *id)
@@ -54,9 +87,21 @@ static uint32_t tail_of(const char *id)
 static const char *last_of_second(const struct catalog *catalog, const char *id)
 {
     for (size_t i = catalog->count; i > 0; i--)
-        if (strncmp(catalog->ids[i - 1], id, strlen("00000000T000000Z")) == 0)
+        if (strncmp(catalog->ids[i - 1], id, TIME_LEN) == 0)
             return catalog->ids[i - 1];
     return NULL;
+}
+
+static void note_neighbours(const struct catalog *catalog, struct catalog_new *new)
+{
+    size_t before = catalog->count;
+
+    if (catalog->count > 0 && strcmp(catalog->ids[catalog->count - 1], new->id) > 0)
+        memcpy(new->later, catalog->ids[catalog->count - 1], CATALOG_ID_SIZE);
+    while (before > 0 && strcmp(catalog->ids[before - 1], new->id) > 0)
+        before--;
+    if (before > 0)
+        memcpy(new->before, catalog->ids[before - 1], CATALOG_ID_SIZE);
 }
 
 int catalog_new_id(struct store *store, const char *instance, const struct clock *clock,
@@ -82,8 +127,7 @@ int catalog_new_id(struct store *store, const char *instance, const struct clock
         uint32_t least = tail_of(before) + 1;
         catalog_make_id(new.time_ms, least + tail % (TAIL_MAX - least + 1), new.id);
     }
-    if (catalog.count > 0 && strcmp(catalog.ids[catalog.count - 1], new.id) > 0)
-        memcpy(new.later, catalog.ids[catalog.count - 1], CATALOG_ID_SIZE);
+    note_neighbours(&catalog, &new);
     *out = new;
     return 0;
 }
@@ -115,23 +159,59 @@ int catalog_check_instance(const char *instance, struct err *err)
     return 0;
 }
 
+bool catalog_split_key(const char *key, char out_id[CATALOG_ID_SIZE], const char **out_name)
+{
+    const char *rest = strstr(key, "/backups/");
+    char id[CATALOG_ID_SIZE] = "";
+
+    if (rest == NULL)
+        return false;
+    rest += strlen("/backups/");
+    const char *slash = strchr(rest, '/');
+    if (slash == NULL || (size_t)(slash - rest) != CATALOG_ID_SIZE - 1)
+        return false;
+    memcpy(id, rest, CATALOG_ID_SIZE - 1);
+    if (!catalog_is_id(id))
+        return false;
+    memcpy(out_id, id, CATALOG_ID_SIZE);
+    *out_name = slash + 1;
+    return true;
+}
+
+enum catalog_object catalog_classify(const char *name, int64_t *out_time_ms)
+{
+    static const struct {
+        const char *name;
+        enum catalog_object object;
+    } whole[] = {
+        {MANIFEST_NAME, CATALOG_MANIFEST}, {DATA_NAME, CATALOG_DATA}, {PIN_NAME, CATALOG_PIN}};
+    int64_t time_ms;
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+        if (strcmp(name, whole[i].name) == 0)
+            return whole[i].object;
+    if (strncmp(name, VERIFIED_PREFIX, strlen(VERIFIED_PREFIX)) != 0)
+        return CATALOG_FOREIGN;
+    name += strlen(VERIFIED_PREFIX);
+    time_ms = read_time(name);
+    if (time_ms < 0)
+        return CATALOG_FOREIGN;
+    name += TIME_LEN;
+    bool ok = strcmp(name, "-ok.json") == 0;
+    if (!ok && strcmp(name, "-bad.json") != 0)
+        return CATALOG_FOREIGN;
+    *out_time_ms = time_ms;
+    return ok ? CATALOG_VERIFIED_OK : CATALOG_VERIFIED_BAD;
+}
+
 static int on_entry(void *context, const struct store_entry *entry, struct err *err)
 {
     struct catalog *catalog = context;
-    const char *rest = strstr(entry->key, "/backups/");
     char id[CATALOG_ID_SIZE];
+    const char *name = NULL;
 
     (void)err;
-    if (rest == NULL)
-        return 0;
-    rest += strlen("/backups/");
-    const char *slash = strchr(rest, '/');
-    if (slash == NULL || strcmp(slash + 1, MANIFEST_NAME) != 0 ||
-        (size_t)(slash - rest) != CATALOG_ID_SIZE - 1)
-        return 0;
-    memcpy(id, rest, CATALOG_ID_SIZE - 1);
-    id[CATALOG_ID_SIZE - 1] = '\0';
-    if (!catalog_is_id(id))
+    if (!catalog_split_key(entry->key, id, &name) || strcmp(name, MANIFEST_NAME) != 0)
         return 0;
     catalog->ids = xreallocarray(catalog->ids, catalog->count + 1, sizeof(*catalog->ids));
     memcpy(catalog->ids[catalog->count++], id, CATALOG_ID_SIZE);
@@ -205,5 +285,42 @@ int catalog_read(struct store *store, const char *instance, const char *id, stru
                        key, manifest.id, manifest.instance);
     *out = manifest;
     manifest = (struct manifest){0};
+    return 0;
+}
+
+int catalog_pin(struct store *store, const char *instance, const char *id, const char *text,
+                struct err *err)
+{
+    auto_free char *key = catalog_key(instance, id, PIN_NAME);
+    uint64_t size = 0;
+
+    if (store_head(store, key, &size, err) == 0)
+        return 0; /* nothing is ever overwritten */
+    if (err->kind != ERR_NOT_FOUND || store_put_small(store, key, text, strlen(text), err) != 0)
+        return err_wrap(err, "pin backup %s", id);
+    return 0;
+}
+
+int catalog_unpin(struct store *store, const char *instance, const char *id, struct err *err)
+{
+    auto_free char *key = catalog_key(instance, id, PIN_NAME);
+
+    if (store_remove(store, key, err) != 0)
+        return err_wrap(err, "release backup %s", id);
+    return 0;
+}
+
+int catalog_note_verified(struct store *store, const char *instance,
+                          const struct catalog_verified *verified, struct err *err)
+{
+    char time[TIME_LEN + 1];
+
+    format_time(verified->time_ms, time);
+    auto_free char *name =
+        xasprintf(VERIFIED_PREFIX "%s-%s.json", time, verified->ok ? "ok" : "bad");
+    auto_free char *key = catalog_key(instance, verified->id, name);
+
+    if (store_put_small(store, key, verified->text, strlen(verified->text), err) != 0)
+        return err_wrap(err, "note that backup %s was verified", verified->id);
     return 0;
 }

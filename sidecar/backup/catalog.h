@@ -1,6 +1,8 @@
 /*
- * What one instance has in a repository: the ids of its backups, and their manifests. A backup is
- * there if and only if its manifest is (INVARIANT 1); data without a manifest is not listed.
+ * What one instance has in a repository: the ids of its backups, their manifests, and the notes
+ * beside them. A backup is there if and only if its manifest is (INVARIANT 1); data without a
+ * manifest is not listed. Notes say what became of a backup later, by their names alone, so that a
+ * listing tells (catalog_folders.h).
  */
 #ifndef BACKUP_CATALOG_H
 #define BACKUP_CATALOG_H
@@ -39,14 +41,46 @@ int catalog_read(struct store *store, const char *instance, const char *id, stru
  * which it may wait for the next one. */
 struct catalog_new {
     char id[CATALOG_ID_SIZE];
-    int64_t time_ms;             /* when it was asked for */
-    char later[CATALOG_ID_SIZE]; /* the newest that is listed, if the clock went back behind it; ""
-                                  */
+    int64_t time_ms;              /* when it was asked for */
+    char before[CATALOG_ID_SIZE]; /* the newest of those listed that sort before it; "" for none */
+    char later[CATALOG_ID_SIZE];  /* the newest of all, if the clock went back behind it; "" */
 };
 
 int catalog_new_id(struct store *store, const char *instance, const struct clock *clock,
                    struct catalog_new *out, struct err *err);
 
+/* Keeps a backup from retention: "pinned.json". text: why, as JSON. One that is pinned already
+ * stays as it is. */
+int catalog_pin(struct store *store, const char *instance, const char *id, const char *text,
+                struct err *err);
+int catalog_unpin(struct store *store, const char *instance, const char *id, struct err *err);
+
+struct catalog_verified {
+    const char *id;
+    int64_t time_ms; /* when it was looked at */
+    bool ok;
+    const char *text; /* what was found, as JSON */
+};
+
+/* Notes that a backup was verified: "verified-20261120T173000Z-ok.json", or "-bad.json". */
+int catalog_note_verified(struct store *store, const char *instance,
+                          const struct catalog_verified *verified, struct err *err);
+
+/* What an object in the folder of a backup is, by its name. Pure. */
+enum catalog_object {
+    CATALOG_FOREIGN, /* nothing of redkeep's */
+    CATALOG_MANIFEST,
+    CATALOG_DATA,
+    CATALOG_PIN,
+    CATALOG_VERIFIED_OK,
+    CATALOG_VERIFIED_BAD,
+};
+
+/* *out_time_ms is set for what was verified: when. */
+enum catalog_object catalog_classify(const char *name, int64_t *out_time_ms);
+/* Of a key below "<instance>/backups/": the id of the folder, and what is behind it. False for what
+ * is in no folder of that form. Pure. */
+bool catalog_split_key(const char *key, char out_id[CATALOG_ID_SIZE], const char **out_name);
 /* "<instance>/backups/<id>/<name>"; heap, the caller frees. */
 char *catalog_key(const char *instance, const char *id, const char *name);
 
@@ -54,6 +88,8 @@ char *catalog_key(const char *instance, const char *id, const char *name);
 void catalog_make_id(int64_t time_ms, uint32_t tail, char out[CATALOG_ID_SIZE]);
 /* Does text have that form? Pure. */
 bool catalog_is_id(const char *text);
+/* The moment that an id begins with; -1 when it is none, such as the 31st of June. Pure. */
+int64_t catalog_id_time(const char *id);
 /* Can instance be one segment of a key? ERR_CONFIG says why not. Pure. */
 int catalog_check_instance(const char *instance, struct err *err);
 

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backup/catalog.h"
+#include "backup/catalog_folders.h"
 #include "backup/restore_record.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,7 +29,7 @@ static void set_seconds(struct json *row, const char *key, int64_t ms)
         json_set_null(row, key);
 }
 
-static struct json *to_json(const struct manifest *manifest)
+static struct json *to_json(const struct manifest *manifest, const struct catalog_folder *folder)
 {
     struct json *row = json_object();
     auto_free char *server =
@@ -54,13 +54,25 @@ static struct json *to_json(const struct manifest *manifest)
     json_set_bool(row, "proven", manifest->proven);
     set_seconds(row, "save_seconds", manifest->save_ms);
     set_seconds(row, "pack_seconds", manifest->pack_ms);
-    json_set_null(row, "verified_at");
+    json_set_time(row, "verified_at", folder->verified_ms);
+    if (folder->verified_ms >= 0)
+        json_set_bool(row, "verified_ok", folder->verified_ok);
+    else
+        json_set_null(row, "verified_ok");
     json_set_bool(row, "encrypted", false);
-    json_set_bool(row, "pinned", false);
+    json_set_bool(row, "pinned", folder->is_pinned);
     return row;
 }
 
-static void print_row(const struct manifest *manifest, FILE *out)
+static const char *verified_text(const struct catalog_folder *folder)
+{
+    if (folder->verified_ms < 0)
+        return "";
+    return folder->verified_ok ? ", verified" : ", found BAD";
+}
+
+static void print_row(const struct manifest *manifest, const struct catalog_folder *folder,
+                      FILE *out)
 {
     char time[32];
     char bytes[32];
@@ -72,9 +84,10 @@ static void print_row(const struct manifest *manifest, FILE *out)
     format_size(manifest->parts.size, stored, sizeof(stored));
     if (manifest->has_keys)
         (void)snprintf(keys, sizeof(keys), "%" PRIu64, manifest_keys(manifest));
-    (void)fprintf(out, "%-24s %-21s %12s %9s %9s  %-6s %-8s %s\n", manifest->id, time, keys, bytes,
-                  stored, server_flavour_name(manifest->server.flavour), manifest->server_version,
-                  manifest->proven ? "proven" : "NOT proven");
+    (void)fprintf(out, "%-24s %-21s %12s %9s %9s  %-6s %-8s %s%s%s\n", manifest->id, time, keys,
+                  bytes, stored, server_flavour_name(manifest->server.flavour),
+                  manifest->server_version, manifest->proven ? "proven" : "NOT proven",
+                  verified_text(folder), folder->is_pinned ? ", pinned" : "");
 }
 
 static void note_unreadable(struct json *unreadable, const char *id, const struct err *why)
@@ -90,7 +103,8 @@ static void note_unreadable(struct json *unreadable, const char *id, const struc
 struct listing {
     struct store *store;
     const char *instance;
-    const struct catalog *catalog;
+    const struct catalog_folder *backups; /* oldest first */
+    size_t count;
     size_t first; /* where the newest begin, of which --latest wants no more */
 };
 
@@ -98,27 +112,27 @@ struct listing {
 static int read_manifests(const struct listing *listing, struct json *answer, FILE *out,
                           struct err *err)
 {
-    const struct catalog *catalog = listing->catalog;
     struct json *backups = json_array();
     struct json *unreadable = json_array();
 
     json_set(answer, "backups", backups);
     json_set(answer, "moments", json_array());
     json_set(answer, "unreadable", unreadable);
-    for (size_t i = listing->first; i < catalog->count; i++) {
+    for (size_t i = listing->first; i < listing->count; i++) {
+        const struct catalog_folder *folder = &listing->backups[i];
         auto_manifest struct manifest manifest = {0};
 
-        if (catalog_read(listing->store, listing->instance, catalog->ids[i], &manifest, err) != 0) {
+        if (catalog_read(listing->store, listing->instance, folder->id, &manifest, err) != 0) {
             if (err->kind == ERR_NOT_FOUND) /* removed since it was listed */
                 continue;
             if (err->kind != ERR_CORRUPT && err->kind != ERR_TOO_NEW)
                 return -1;
-            note_unreadable(unreadable, catalog->ids[i], err);
+            note_unreadable(unreadable, folder->id, err);
             continue;
         }
-        json_push(backups, to_json(&manifest));
+        json_push(backups, to_json(&manifest, folder));
         if (out != NULL)
-            print_row(&manifest, out);
+            print_row(&manifest, folder, out);
     }
     return 0;
 }
@@ -179,35 +193,49 @@ static int find_first(const struct command_context *context, size_t count, size_
     return 0;
 }
 
+/* Orphans are nobody's backups. */
+static size_t drop_orphans(struct catalog_folders *folders)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < folders->count; i++)
+        if (folders->folders[i].has_manifest)
+            folders->folders[kept++] = folders->folders[i];
+    return kept;
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     const char *instance = context->settings->instance;
     bool as_json = command_flag(context, "json");
     auto_store struct store *store = NULL;
-    auto_catalog struct catalog catalog = {0};
+    auto_catalog_folders struct catalog_folders folders = {0};
     auto_json struct json *answer = json_object();
-    struct listing listing = {.instance = instance, .catalog = &catalog};
+    struct listing listing = {.instance = instance};
 
     if (catalog_check_instance(instance, err) != 0 ||
         command_open_store(context, NULL, &store, err) != 0 ||
-        catalog_list(store, instance, &catalog, err) != 0 ||
-        find_first(context, catalog.count, &listing.first, err) != 0)
+        catalog_folders_list(store, instance, &folders, err) != 0)
         return -1;
     listing.store = store;
+    listing.backups = folders.folders;
+    listing.count = drop_orphans(&folders);
+    if (find_first(context, listing.count, &listing.first, err) != 0)
+        return -1;
     json_set_string(answer, "instance", instance);
-    json_set_u64(answer, "total", catalog.count);
-    if (!as_json && catalog.count > 0)
+    json_set_u64(answer, "total", listing.count);
+    if (!as_json && listing.count > 0)
         (void)fprintf(context->out, "%-24s %-21s %12s %9s %9s  %s\n", "ID", "CREATED", "KEYS",
                       "SIZE", "STORED", "SERVER");
     if (read_manifests(&listing, answer, as_json ? NULL : context->out, err) != 0)
         return -1;
     if (as_json)
         answer_json(context, store, answer);
-    else if (catalog.count == 0)
+    else if (listing.count == 0)
         (void)fprintf(context->out, "no backups of instance %s yet\n", instance);
     else if (listing.first > 0)
         (void)fprintf(context->out, "the newest %zu of %zu backups\n",
-                      catalog.count - listing.first, catalog.count);
+                      listing.count - listing.first, listing.count);
     return 0;
 }
 

@@ -46,12 +46,19 @@ static void append(struct buf *buf, const void *data, size_t len)
 
 static size_t place_of(const struct fake_store *fake, const char *key, bool *out_found)
 {
-    size_t i = 0;
+    size_t begin = 0;
+    size_t end = fake->count;
 
-    while (i < fake->count && strcmp(fake->objects[i].key, key) < 0)
-        i++;
-    *out_found = i < fake->count && strcmp(fake->objects[i].key, key) == 0;
-    return i;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+
+        if (strcmp(fake->objects[middle].key, key) < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    *out_found = begin < fake->count && strcmp(fake->objects[begin].key, key) == 0;
+    return begin;
 }
 
 void fake_store_set(struct fake_store *fake, const char *key, const void *data, size_t len)
@@ -68,6 +75,7 @@ void fake_store_set(struct fake_store *fake, const char *key, const void *data, 
         fake->count++;
     }
     fake->objects[at].version = ++fake->last_version;
+    fake->objects[at].modified_ms = fake->now_ms;
     buf_clear(&fake->objects[at].bytes);
     append(&fake->objects[at].bytes, data, len);
 }
@@ -368,7 +376,9 @@ static int fake_list(struct store *store, const char *prefix, char delimiter, st
         char *key = entry_key(object->key, strlen(prefix), delimiter);
         bool is_new = strcmp(key, last) != 0;
         bool is_prefix = strcmp(key, object->key) != 0;
-        struct store_entry entry = {.key = key, .size = is_prefix ? 0 : object->bytes.len};
+        struct store_entry entry = {.key = key,
+                                    .size = is_prefix ? 0 : object->bytes.len,
+                                    .modified_ms = object->modified_ms};
 
         free(last);
         last = key;

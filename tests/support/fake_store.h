@@ -27,6 +27,7 @@ struct fake_object {
     char *key;
     struct buf bytes;
     unsigned version; /* no two contents that the store ever held have the same: the tag */
+    int64_t modified_ms;
 };
 
 struct fake_store {
@@ -35,6 +36,7 @@ struct fake_store {
     struct fake_object *objects; /* in byte order of their keys */
     size_t count;
     unsigned last_version;
+    int64_t now_ms; /* by its own clock, which stands still: when objects are put. 0 at first */
     bool knows_no_conditions; /* put_small_if is ERR_STORE, and nothing was done */
     struct buf log;           /* a line "<operation> <key>" each, in order */
     unsigned operations;      /* counted since fake_store_arm */

@@ -238,6 +238,113 @@ START_TEST(an_id_is_a_time_and_a_tail)
 }
 END_TEST
 
+START_TEST(an_id_tells_its_time)
+{
+    static const struct {
+        const char *id;
+        int64_t time_ms;
+    } rows[] = {
+        {OLD, INT64_C(1795176000000)},
+        {"19700101T000000Z-ffffff", 0},
+        {"20260631T120000Z-000000", -1},
+        {"20260230T120000Z-000000", -1},
+        {"20261120T240000Z-000000", -1},
+        {"20261120T126000Z-000000", -1},
+        {"00000000T000000Z-000000", -1},
+        {"99999999T999999Z-ffffff", -1},
+        {"", -1},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        ck_assert_msg(catalog_id_time(rows[i].id) == rows[i].time_ms, "%s", rows[i].id);
+}
+END_TEST
+
+START_TEST(objects_are_told_by_their_names)
+{
+    static const struct {
+        const char *name;
+        enum catalog_object object;
+        int64_t time_ms;
+    } rows[] = {
+        {"backup.json", CATALOG_MANIFEST, -1},
+        {"data.tar.zst", CATALOG_DATA, -1},
+        {"pinned.json", CATALOG_PIN, -1},
+        {"verified-20261120T120000Z-ok.json", CATALOG_VERIFIED_OK, INT64_C(1795176000000)},
+        {"verified-20261120T120000Z-bad.json", CATALOG_VERIFIED_BAD, INT64_C(1795176000000)},
+        {"verified-20261120T120000Z-ok.json.tmp", CATALOG_FOREIGN, -1},
+        {"verified-20261120T120000Z-OK.json", CATALOG_FOREIGN, -1},
+        {"verified-20261120T120000Z.json", CATALOG_FOREIGN, -1},
+        {"verified-20261320T120000Z-ok.json", CATALOG_FOREIGN, -1},
+        {"verified-20261120T12", CATALOG_FOREIGN, -1},
+        {"verified-", CATALOG_FOREIGN, -1},
+        {"Backup.json", CATALOG_FOREIGN, -1},
+        {"data.tar.zst.sha256", CATALOG_FOREIGN, -1},
+        {"x/data.tar.zst", CATALOG_FOREIGN, -1},
+        {"notes.txt", CATALOG_FOREIGN, -1},
+        {"", CATALOG_FOREIGN, -1},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t time_ms = -1;
+
+        ck_assert_msg(catalog_classify(rows[i].name, &time_ms) == rows[i].object, "%s",
+                      rows[i].name);
+        ck_assert_int_eq(time_ms, rows[i].time_ms);
+    }
+}
+END_TEST
+
+START_TEST(notes_are_put_beside_the_backup)
+{
+    const struct catalog_verified verified = {
+        .id = OLD, .time_ms = INT64_C(1795176000999), .ok = _i == 1, .text = "{}"};
+    auto_free char *key =
+        xasprintf("me/backups/" OLD "/verified-20261120T120000Z-%s.json", _i == 1 ? "ok" : "bad");
+    struct err err = {0};
+
+    ck_assert_int_eq(catalog_note_verified(&fake.store, "me", &verified, &err), 0);
+    ck_assert_ptr_nonnull(fake_store_find(&fake, key));
+    ck_assert_str_eq(buf_text(fake_store_find(&fake, key)), "{}");
+    ck_assert_int_eq(catalog_pin(&fake.store, "me", OLD, "{\"why\":1}", &err), 0);
+    ck_assert_int_eq(catalog_pin(&fake.store, "me", OLD, "{\"why\":2}", &err), 0);
+    ck_assert_str_eq(buf_text(fake_store_only(&fake, "/" OLD "/pinned.json")), "{\"why\":1}");
+    ck_assert_int_eq(catalog_unpin(&fake.store, "me", OLD, &err), 0);
+    ck_assert_int_eq(catalog_unpin(&fake.store, "me", OLD, &err), 0);
+    ck_assert_uint_eq(fake_store_count(&fake, "pinned.json"), 0);
+    fake_store_drop(&fake, key);
+    fake_store_arm(&fake, 1, FAKE_GONE);
+    ck_assert_int_eq(catalog_note_verified(&fake.store, "me", &verified, &err), -1);
+    ck_assert_int_eq(catalog_pin(&fake.store, "me", OLD, "{}", &err), -1);
+    ck_assert_int_eq(catalog_unpin(&fake.store, "me", OLD, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_STORE);
+}
+END_TEST
+
+START_TEST(a_new_id_knows_what_it_follows)
+{
+    struct fake_clock clock;
+    struct catalog_new new;
+    struct err err = {0};
+
+    fake_clock_init(&clock, INT64_C(1795176000250));
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.before, "");
+    make("me", "20261120T125959Z-000000", NULL);
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.before, "");
+    ck_assert_str_eq(new.later, "20261120T125959Z-000000");
+    make("me", "20261119T125959Z-000000", NULL);
+    make("me", "20261118T125959Z-000000", NULL);
+    put("me/backups/20261120T110000Z-000000/data.tar.zst");
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.before, "20261119T125959Z-000000");
+    make("me", OLD, NULL);
+    ck_assert_int_eq(catalog_new_id(&fake.store, "me", &clock.clock, &new, &err), 0);
+    ck_assert_str_eq(new.before, OLD);
+}
+END_TEST
+
 START_TEST(a_new_id_sorts_behind_all_of_its_second)
 {
     struct fake_clock clock;
@@ -343,6 +450,10 @@ int main(void)
     tcase_add_test(tcase, instances_are_named_up_to_ten);
     tcase_add_test(tcase, ids_have_one_form);
     tcase_add_test(tcase, an_id_is_a_time_and_a_tail);
+    tcase_add_test(tcase, an_id_tells_its_time);
+    tcase_add_test(tcase, objects_are_told_by_their_names);
+    tcase_add_loop_test(tcase, notes_are_put_beside_the_backup, 0, 2);
+    tcase_add_test(tcase, a_new_id_knows_what_it_follows);
     tcase_add_test(tcase, a_new_id_sorts_behind_all_of_its_second);
     tcase_add_test(tcase, a_second_without_room_is_waited_for);
     tcase_add_test(tcase, a_clock_that_went_back_is_seen);
