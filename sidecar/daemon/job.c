@@ -16,7 +16,8 @@
 #include "base/mem.h"
 #include "base/report.h"
 
-#define REPORT_FD 3 /* in the child */
+#define REPORT_FD 3  /* in the child */
+#define READS_MAX 64 /* in one turn: a job that writes without end holds up nobody else */
 
 struct job {
     pid_t pid;
@@ -241,12 +242,15 @@ static void read_reports(struct job *job, void (*on_line)(void *context, const s
     char piece[REPORT_LINE_MAX];
     size_t len;
 
-    while ((len = read_some(&job->report_fd, piece, sizeof(piece))) > 0) {
-        for (size_t i = 0; i < len; i++) {
-            if (piece[i] == '\n')
+    for (int i = 0; i < READS_MAX; i++) {
+        len = read_some(&job->report_fd, piece, sizeof(piece));
+        if (len == 0)
+            return;
+        for (size_t j = 0; j < len; j++) {
+            if (piece[j] == '\n')
                 take_line(job, on_line, context);
             else if (job->line_len < sizeof(job->line))
-                job->line[job->line_len++] = piece[i];
+                job->line[job->line_len++] = piece[j];
             else
                 job->line_is_long = true;
         }
@@ -261,7 +265,10 @@ void job_read(struct job *job, void (*on_line)(void *context, const struct json 
     struct err ignored;
 
     read_reports(job, on_line, context);
-    while ((len = read_some(&job->answer_fd, piece, sizeof(piece))) > 0) {
+    for (int i = 0; i < READS_MAX; i++) {
+        len = read_some(&job->answer_fd, piece, sizeof(piece));
+        if (len == 0)
+            return;
         if (buf_append(&job->answer, piece, len, &ignored) != 0)
             job->answer_is_cut = true; /* and then it is no JSON */
     }

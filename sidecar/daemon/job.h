@@ -35,8 +35,9 @@ pid_t job_pid(const struct job *job);
 /* Descriptors to wait for (POLLIN); -1 once they are closed. */
 int job_report_fd(const struct job *job);
 int job_answer_fd(const struct job *job);
-/* Reads what is there, without waiting; each whole report line goes to on_line (what is no JSON is
- * passed over). Call it once more after the process has ended. */
+/* Reads what is there, without waiting and not without end; each whole report line goes to on_line
+ * (what is no JSON is passed over). Call it once more after the process has ended: then it reads
+ * all that the pipes still hold. */
 void job_read(struct job *job, void (*on_line)(void *context, const struct json *line),
               void *context);
 /* Its answer as far as it came, NULL when that is no JSON. A root that the caller frees. */
