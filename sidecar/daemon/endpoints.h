@@ -31,7 +31,7 @@ void endpoints_unlock(struct endpoints *endpoints);
 
 /* Readable (an eventfd) when somebody asked for a job. */
 int endpoints_fd(const struct endpoints *endpoints);
-/* Takes what was asked for since the last call. */
+/* Takes what was asked for since the last call. Between lock and unlock. */
 void endpoints_take(struct endpoints *endpoints, bool *out_backup, bool *out_verify);
 
 /* For struct http_options; context is the endpoints. */
