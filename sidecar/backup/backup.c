@@ -154,7 +154,7 @@ static int take_and_store(struct redis *redis, struct store *store,
     warn_of_other_dir(options, &names, data_dir_fd);
     tell_about(options, &snapshot, &names);
     describe(&snapshot, &names, options, &new, manifest);
-    return backup_store(store, &snapshot, options, manifest, err);
+    return backup_store(store, &snapshot, options, &new, manifest, err);
 }
 
 int backup(struct redis *redis, struct store *store, const struct backup_options *options,

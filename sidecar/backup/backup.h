@@ -24,7 +24,8 @@ struct backup_options {
     bool include_cluster;
     int64_t save_timeout_ms; /* 0: none */
     unsigned workers;
-    int level; /* zstd's; 0 stores */
+    int level;               /* zstd's; 0 stores */
+    unsigned shrink_percent; /* smaller by so much, and the backup before is pinned; 0: never */
     const struct clock *clock;
     /* Told what is going on, in words for a log; may be NULL. */
     void (*on_event)(void *context, const char *text);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "backup/shrink.h"
 #include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -251,10 +252,13 @@ static int store_manifest(struct store *store, const struct clock *clock, struct
 }
 
 int backup_store(struct store *store, const struct snapshot *snapshot,
-                 const struct backup_options *options, struct manifest *manifest, struct err *err)
+                 const struct backup_options *options, const struct catalog_new *new,
+                 struct manifest *manifest, struct err *err)
 {
-    if (store_data(store, snapshot, options, manifest, err) != 0 ||
-        store_manifest(store, options->clock, manifest, err) != 0)
+    if (store_data(store, snapshot, options, manifest, err) != 0)
+        return -1;
+    shrink_guard(store, options, new->before, manifest);
+    if (store_manifest(store, options->clock, manifest, err) != 0)
         return -1;
     if (!manifest->proven) {
         auto_free char *text =

@@ -26,9 +26,11 @@ int backup_choose_id(struct store *store, const struct backup_options *options,
 void backup_describe(const struct snapshot *snapshot, const struct server_files *names,
                      const struct backup_options *options, const struct catalog_new *new,
                      struct manifest *manifest);
-/* Stores the data, then the manifest, which is complete when this returns. ERR_CORRUPT when the
- * bytes are not what they must be; then, as after every other failure, nothing counts. */
+/* Stores the data, looks whether it has collapsed since the backup before (shrink.h), and stores
+ * the manifest, which is complete when this returns. ERR_CORRUPT when the bytes are not what they
+ * must be; then, as after every other failure, nothing counts. */
 int backup_store(struct store *store, const struct snapshot *snapshot,
-                 const struct backup_options *options, struct manifest *manifest, struct err *err);
+                 const struct backup_options *options, const struct catalog_new *new,
+                 struct manifest *manifest, struct err *err);
 
 #endif

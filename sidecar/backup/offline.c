@@ -170,7 +170,7 @@ static int store_it(const struct offline *job, const struct snapshot *snapshot, 
     if (backup_choose_id(job->store, job->options, &new, err) != 0)
         return -1;
     describe(job, snapshot, shown_ms, &new, &manifest);
-    if (backup_store(job->store, snapshot, job->options, &manifest, err) != 0)
+    if (backup_store(job->store, snapshot, job->options, &new, &manifest, err) != 0)
         return -1;
     result->is_stored = true;
     result->manifest = manifest;

@@ -137,6 +137,7 @@ static int run(const struct command_context *context, struct err *err)
         .save_timeout_ms = settings->save_timeout_ms,
         .workers = settings->compress_workers,
         .level = (int)settings->compression_level,
+        .shrink_percent = settings->shrink_alarm,
         .clock = context->clock,
         .on_event = command_on_event,
         .on_warning = command_on_warning,
