@@ -46,8 +46,10 @@ int offline_is_held(const struct snapshot *snapshot, const struct manifest *by, 
         return -1;
     for (size_t i = 0; i < snapshot->file_count && is_held; i++) {
         const struct manifest_file *file = &snapshot->files[i];
+        bool tells = crcs[i] != 0 || file->size == 0; /* 0: it may end with its own, as an RDB */
 
-        is_held = file->rdb_crc64 != 0 || manifest_find(by, file->name)->crc64 == crcs[i];
+        is_held =
+            file->rdb_crc64 != 0 || (tells && manifest_find(by, file->name)->crc64 == crcs[i]);
     }
     *out = is_held;
     return 0;
