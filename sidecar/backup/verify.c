@@ -1,10 +1,11 @@
-/* A fetch whose bytes go nowhere. */
+/* A fetch whose bytes are walked, and go nowhere. */
 #include "backup/verify.h"
 
 #include <stdlib.h>
 
 #include "backup/catalog.h"
 #include "backup/fetch.h"
+#include "backup/verify_walk.h"
 #include "base/mem.h"
 
 void verify_result_release(struct verify_result *result)
@@ -24,31 +25,51 @@ static bool is_removed(struct store *store, const struct manifest *manifest)
            err.kind == ERR_NOT_FOUND;
 }
 
+/* What is to be said of a backup that is ok. */
+static char *describe_doubts(const struct manifest *manifest, const struct verify_walk *walk)
+{
+    const char *unproven =
+        manifest->unproven_why != NULL ? manifest->unproven_why : "no reason given";
+    const char *unwalked = walk->why != NULL  ? walk->why
+                           : walk->walked > 0 ? NULL
+                                              : "it holds no RDB";
+
+    if (manifest->proven)
+        return unwalked != NULL ? xasprintf("not walked: %s", unwalked) : NULL;
+    return unwalked != NULL ? xasprintf("unproven: %s; not walked: %s", unproven, unwalked)
+                            : xasprintf("unproven: %s", unproven);
+}
+
 static int read_back(struct store *store, const char *id, const struct verify_options *options,
                      struct verify_result *result, struct err *err)
 {
     auto_manifest struct manifest manifest = {0};
+    auto_verify_walk struct verify_walk walk = {.manifest = &manifest};
 
     if (catalog_read(store, options->instance, id, &manifest, err) != 0)
         return -1;
     result->has_keys = manifest.has_keys;
     result->keys = manifest_keys(&manifest);
-    if (!manifest.proven)
-        result->why =
-            xasprintf("unproven: %s",
-                      manifest.unproven_why != NULL ? manifest.unproven_why : "no reason given");
 
     auto_free char *what = xasprintf("verify %s", id);
     auto_progress struct progress *progress =
         progress_new(what, manifest_file_bytes(&manifest), options->clock);
-    struct fetch_options fetch_options = {
-        .workers = options->workers, .every_digest = true, .progress = progress};
-    if (fetch(store, &manifest, &fetch_options, err) == 0)
-        return 0;
-    free(TAKE_PTR(result->why));
-    if (err->kind == ERR_CORRUPT && is_removed(store, &manifest))
+    struct fetch_options fetch_options = {.workers = options->workers,
+                                          .every_digest = true,
+                                          .progress = progress,
+                                          .on_file = verify_walk_on_file,
+                                          .context = &walk};
+    int rc = fetch(store, &manifest, &fetch_options, err);
+    if (rc != 0 && err->kind == ERR_CORRUPT && is_removed(store, &manifest))
         return err_set(err, ERR_NOT_FOUND, "backup %s was removed while it was read", id);
-    return -1;
+    result->has_keys = manifest.has_keys || walk.has_keys;
+    if (walk.has_keys)
+        result->keys = walk.keys;
+    if (rc != 0)
+        return -1;
+    result->walked = walk.walked > 0 && walk.why == NULL;
+    result->why = describe_doubts(&manifest, &walk);
+    return 0;
 }
 
 int verify(struct store *store, const char *id, const struct verify_options *options,

@@ -1,5 +1,5 @@
 /*
- * Reading one backup back without keeping it: every byte, every digest.
+ * Reading one backup back without keeping it: every byte, every digest, and its RDBs walked.
  */
 #ifndef BACKUP_VERIFY_H
 #define BACKUP_VERIFY_H
@@ -20,9 +20,10 @@ struct verify_options {
 struct verify_result {
     char *id;
     bool ok;
-    bool has_keys; /* from the manifest */
+    bool walked;   /* every RDB in it, from its header to its end mark */
+    bool has_keys; /* as they were counted when walked; else from the manifest */
     uint64_t keys;
-    char *why;    /* of one that is ok: NULL, or why it was never proven */
+    char *why;    /* of one that is ok: NULL, or why it was never proven, or not walked */
     bool too_new; /* not ok because this redkeep cannot read it */
     int64_t took_ms;
 };

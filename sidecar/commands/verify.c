@@ -28,7 +28,7 @@ static struct json *to_json(const struct verify_result *result)
 
     json_set_string(row, "id", result->id);
     json_set_bool(row, "ok", result->ok);
-    json_set_bool(row, "walked", false);
+    json_set_bool(row, "walked", result->walked);
     if (result->has_keys)
         json_set_u64(row, "keys", result->keys);
     else

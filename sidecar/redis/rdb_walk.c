@@ -40,6 +40,7 @@ struct rdb_walk {
     uint64_t template_id;
     enum state state;
     bool may_have_tail;
+    uint64_t tail_bytes; /* behind the checksum */
 
     struct rdb_input in;
     const uint8_t *from; /* where the bytes of this run begin, */
@@ -193,16 +194,11 @@ static enum rdb_read read_template(struct rdb_walk *walk)
 
 static enum rdb_read read_checksum(struct rdb_walk *walk)
 {
-    struct rdb_input *in = &walk->in;
-
-    if (rdb_input_left(in) < CHECKSUM_BYTES)
+    if (rdb_input_left(&walk->in) < CHECKSUM_BYTES)
         return RDB_READ_MORE;
-    if (!end_db(walk))
-        return RDB_READ_OK;
-    for (size_t i = CHECKSUM_BYTES; i > 0; i--) /* little-endian */
-        walk->result.checksum = walk->result.checksum << 8 | in->at[i - 1];
-    walk->state = STATE_DONE;
-    return rdb_read_skip(in, CHECKSUM_BYTES);
+    if (end_db(walk))
+        walk->state = STATE_DONE;
+    return rdb_read_skip(&walk->in, CHECKSUM_BYTES);
 }
 
 /* A tag, then what the shape for it says; after that, `back`. */
@@ -426,7 +422,7 @@ void rdb_walk_feed(struct rdb_walk *walk, const void *data, size_t len)
         }
     }
     if (walk->state == STATE_DONE)
-        walk->result.tail_bytes += len - taken;
+        walk->tail_bytes += len - taken;
 }
 
 /* The bytes ended too early; of a few it cannot be said whether they would have been an RDB. */
@@ -454,10 +450,10 @@ void rdb_walk_end(struct rdb_walk *walk, struct rdb_walk_result *out)
 
     if (walk->state == STATE_WALKING)
         stop_at_end(walk);
-    if (walk->state == STATE_DONE && walk->result.tail_bytes > 0 && !walk->may_have_tail)
+    if (walk->state == STATE_DONE && walk->tail_bytes > 0 && !walk->may_have_tail)
         stop(walk, RDB_WALK_CORRUPT,
              "%" PRIu64 " bytes stand behind its checksum, from byte %" PRIu64 " on",
-             walk->result.tail_bytes, walk->offset);
+             walk->tail_bytes, walk->offset);
     if (walk->state == STATE_DONE) {
         walk->result.dbs = counts->done;
         walk->result.db_count = counts->done_count;

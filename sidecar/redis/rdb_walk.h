@@ -47,8 +47,6 @@ struct rdb_walk_result {
     const struct rdb_walk_db *dbs; /* ascending; borrowed from the walk */
     size_t db_count;
     bool takes_in_slots; /* holds keys of a slot import (Valkey 9), which no INFO counts */
-    uint64_t checksum;   /* as it stands behind the end mark; 0: saved without one */
-    uint64_t tail_bytes; /* behind the checksum: the commands of an AOF */
 };
 
 struct rdb_walk;

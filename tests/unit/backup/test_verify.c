@@ -13,6 +13,15 @@
 #define ID "20261120T120000Z-000001"
 #define DATA "me/backups/" ID "/data.tar.zst"
 #define MANIFEST "me/backups/" ID "/backup.json"
+#define BYTES(text) text, sizeof(text) - 1
+/* as many keys as the maker of backups says: 4 in database 0 */
+#define DUMP                                             \
+    "REDIS0010\xfe\x00\x00\x01"                          \
+    "a\x01v\x00\x01"                                     \
+    "b\x01v\xfc\x01\x02\x03\x04\x05\x06\x07\x08\x00\x01" \
+    "c\x01v\x01\x01"                                     \
+    "d\x01\x01v" END
+#define END "\xff\x01\x02\x03\x04\x05\x06\x07\x08"
 
 static struct fake_store fake;
 static struct fake_clock fake_time;
@@ -23,7 +32,7 @@ static const struct verify_options options = {
 static void make(void (*edit)(struct manifest *to))
 {
     const struct made_file files[] = {
-        {"dump.rdb", MANIFEST_RDB, "a dump of some length, so that it has parts", 43, 0},
+        {"dump.rdb", MANIFEST_RDB, BYTES(DUMP), 0},
         {"users.acl", MANIFEST_ACL, "user default on", 15, 0},
     };
     const struct made_backup made = {
@@ -54,6 +63,7 @@ static void must_be_bad(size_t at, bool has_keys)
 
     ck_assert_msg(verify(&fake.store, ID, &options, &result, &err) == 0, "%s", err.msg);
     ck_assert_msg(!result.ok, "byte %zu", at);
+    ck_assert(!result.walked);
     ck_assert_str_eq(result.id, ID);
     ck_assert_ptr_nonnull(result.why);
     ck_assert_ptr_null(strstr(result.why, "unproven"));
@@ -69,6 +79,7 @@ START_TEST(a_whole_backup_is_ok)
 
     ck_assert_msg(verify(&fake.store, ID, &options, &result, &err) == 0, "%s", err.msg);
     ck_assert(result.ok);
+    ck_assert(result.walked);
     ck_assert_str_eq(result.id, ID);
     ck_assert_ptr_null(result.why);
     ck_assert(result.has_keys);

@@ -427,8 +427,6 @@ START_TEST(what_follows_may_be_the_commands_of_an_aof)
         rdb_walk_end(walk, &result);
         ck_assert_int_eq(result.walked, RDB_WALKED);
         ck_assert_uint_eq(result.keys, 1);
-        ck_assert_uint_eq(result.tail_bytes, 14);
-        ck_assert_uint_eq(result.checksum, 0x0807060504030201);
     }
 }
 END_TEST
