@@ -208,6 +208,8 @@ bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)
 /* A job of which nothing is heard is stopped, and killed when that does not help. */
 static void watch_jobs(struct agent *agent, struct agent_time now)
 {
+    int64_t kill_ms = agent->stop_ms != 0 ? AGENT_DRAIN_KILL_MS : AGENT_KILL_MS;
+
     for (enum job_kind job = 0; job < JOB_KIND_COUNT; job++) {
         struct agent_job *inside = &agent->jobs[job];
 
@@ -219,7 +221,7 @@ static void watch_jobs(struct agent *agent, struct agent_time now)
             inside->is_hung = true;
             agent_stop_job(agent, job, now);
         }
-        if (inside->stopped_ms != 0 && now.mono_ms - inside->stopped_ms >= AGENT_KILL_MS) {
+        if (inside->stopped_ms != 0 && now.mono_ms - inside->stopped_ms >= kill_ms) {
             inside->is_killed = true;
             agent_push(agent, (struct agent_action){.kind = AGENT_KILL, .job = job});
         }

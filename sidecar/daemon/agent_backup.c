@@ -343,8 +343,12 @@ static void failed(struct agent *agent, const struct agent_end *end, struct agen
     bool can_help = end->exit_code != ERR_CONFIG;
 
     changes_end(&agent->changes, false);
-    agent->attempt++;
     agent_raise(agent, job->last_problem, false, now, job->last_message);
+    if (end->exit_code == ERR_BUSY) { /* somebody does it by hand, or has the lease: no failure */
+        agent->retry_ms = now.mono_ms + AGENT_BUSY_MS;
+        return;
+    }
+    agent->attempt++;
     if (can_help && agent->attempt < AGENT_TRIES) {
         int64_t pause = (int64_t)AGENT_RETRY_MS << (agent->attempt - 1);
 
@@ -371,6 +375,14 @@ void agent_backup_ended(struct agent *agent, const struct agent_end *end, struct
         failed(agent, end, now);
 }
 
+/* One begins now, or as soon as it can: the first, or one to make up for others. */
+static bool is_on_its_way(const struct agent *agent)
+{
+    return agent_is_running(agent, JOB_BACKUP) || agent->wanted != AGENT_WHY_NOTHING ||
+           agent->retry_ms != 0 ||
+           (agent->status->next_backup_ms >= 0 && agent->slot_why != AGENT_WHY_SCHEDULE);
+}
+
 void agent_check_freshness(struct agent *agent, struct agent_time now)
 {
     auto_free char *why = NULL;
@@ -386,8 +398,10 @@ void agent_check_freshness(struct agent *agent, struct agent_time now)
     if (!agent->status->has_backups && agent->status->backup_count == 0)
         return;
     problem = agent->status->backup_count == 0 ? PROBLEM_NO_BACKUP : PROBLEM_BACKUP_STALE;
-    /* the first one is on its way */
-    if (problem == PROBLEM_NO_BACKUP && !agent->is_failing)
+    if (is_on_its_way(agent) && !agent->is_failing)
+        return;
+    /* somebody else takes them, or will */
+    if (problem == PROBLEM_NO_BACKUP && agent->config.schedule.kind == SCHEDULE_OFF)
         return;
     agent_raise(agent, problem, true, now, why);
 }

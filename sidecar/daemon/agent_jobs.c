@@ -181,6 +181,7 @@ static void list_ended(struct agent *agent, const struct agent_end *end, struct 
     struct status *status = agent->status;
     struct status_job *job = &status->jobs[JOB_LIST];
     bool is_first = !status->has_backups;
+    bool had_some = status->backup_count > 0;
     struct err err = {.msg = "its answer is no list"};
 
     if (agent->stop_ms != 0)
@@ -194,7 +195,10 @@ static void list_ended(struct agent *agent, const struct agent_end *end, struct 
         return;
     }
     list_worked(agent);
-    if (is_first && !agent_is_running(agent, JOB_BACKUP) && agent->wanted == AGENT_WHY_NOTHING)
+    if (had_some && status->backup_count == 0)
+        agent_log(agent, LOG_LEVEL_ERROR, "the backups that were in the repository are gone");
+    if ((is_first || (had_some && status->backup_count == 0)) &&
+        !agent_is_running(agent, JOB_BACKUP) && agent->wanted == AGENT_WHY_NOTHING)
         agent_catch_up(agent, now);
     agent_compare_load(agent, now);
 }

@@ -13,7 +13,9 @@
 enum {
     AGENT_TRIES = 3,
     AGENT_RETRY_MS = 5000,           /* before the second try; doubled before the third */
+    AGENT_BUSY_MS = 30 * 1000,       /* before it is tried again, when another redkeep works */
     AGENT_STALL_MS = 10 * 60 * 1000, /* a job of which nothing is heard for so long hangs */
+    AGENT_DRAIN_KILL_MS = 5 * 1000,  /* the same at the end, when there is no time */
     AGENT_KILL_MS = 30 * 1000,       /* between SIGTERM and SIGKILL */
     AGENT_LIST_MS = 60 * 60 * 1000,  /* between two looks into the repository */
     AGENT_LIST_RETRY_MS = 5 * 1000,  /* after one that failed; doubled up to AGENT_LIST_MS */

@@ -12,8 +12,8 @@
 #include "base/parse.h"
 
 static const char *const job_names[JOB_KIND_COUNT] = {
-    [JOB_BACKUP] = "backup", [JOB_FINAL] = "final-backup", [JOB_VERIFY] = "verify",
-    [JOB_DRILL] = "drill",   [JOB_PRUNE] = "prune",        [JOB_LIST] = "list",
+    [JOB_BACKUP] = "backup", [JOB_FINAL] = "final-backup",  [JOB_VERIFY] = "verify",
+    [JOB_DRILL] = "drill",   [JOB_PRUNE] = "prune",         [JOB_LIST] = "list",
     [JOB_NOTIFY] = "notify", [JOB_HEARTBEAT] = "heartbeat",
 };
 
@@ -132,6 +132,7 @@ int64_t status_backup_age_ms(const struct status *status)
 bool status_backup_is_fresh(const struct status *status, char **out_why)
 {
     int64_t age_ms = status_backup_age_ms(status);
+    int64_t unchanged_ms = status->now_ms - status->unchanged_ms;
     char age[32];
     char bound[32];
 
@@ -141,6 +142,8 @@ bool status_backup_is_fresh(const struct status *status, char **out_why)
                                : "no proven backup is known, the repository was not read yet");
         return false;
     }
+    if (status->unchanged_ms > 0 && unchanged_ms < age_ms) /* it still is what the server has */
+        age_ms = unchanged_ms;
     if (status->backup_max_age_ms <= 0 || age_ms <= status->backup_max_age_ms)
         return true;
     format_duration(age_ms, age, sizeof(age));

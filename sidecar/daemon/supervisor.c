@@ -326,7 +326,9 @@ static void reap(struct supervisor *self)
             }
         }
     }
-    if (has_ended && self->settle != NULL)
+    if (!has_ended)
+        return;
+    if (self->settle != NULL)
         self->settle();
     (void)malloc_trim(0); /* what the answer needed goes back to the machine */
 }

@@ -212,6 +212,20 @@ START_TEST(a_repository_that_comes_back_tells_what_was_missed)
 }
 END_TEST
 
+START_TEST(a_repository_that_was_emptied_gets_a_backup_at_once)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    agent_sim_init(&sim, "@daily", TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, AGENT_SIM_MIN);
+    sim.backup_count = 0;
+    agent_sim_run(&sim, 2 * AGENT_SIM_H);
+    ck_assert_uint_eq(agent_sim_logged(&sim, "are gone"), 1);
+    ck_assert_uint_eq(sim.jobs[JOB_BACKUP].started, 1);
+}
+END_TEST
+
 /* Whatever made the list fail is over when it works; what a backup found out is not. */
 START_TEST(a_list_that_works_again_clears_what_it_raised)
 {
@@ -453,6 +467,7 @@ static Suite *agent_suite(void)
     suite_add_tcase(suite, schedule);
     tcase_add_test(list, a_list_that_fails_for_hours_holds_up_no_schedule);
     tcase_add_test(list, a_repository_that_comes_back_tells_what_was_missed);
+    tcase_add_test(list, a_repository_that_was_emptied_gets_a_backup_at_once);
     tcase_add_test(list, a_list_that_works_again_clears_what_it_raised);
     tcase_add_test(list, a_list_that_is_no_list_is_said);
     suite_add_tcase(suite, list);

@@ -216,12 +216,11 @@ START_TEST(it_ends_in_time_whatever_runs)
     for (size_t i = 0; i < sizeof(drains) / sizeof(drains[0]); i++) {
         auto_agent_sim struct agent_sim sim;
         struct agent_config config = agent_sim_config("@every 1h");
-        /* deaf: it is killed after 30 s, and then there is time for the final one, or there is not
+        /* deaf: it is killed after 5 s, and then there is time for the final one, or there is not
          */
         bool is_lost =
-            is_down &&
-            (kind == JOB_FINAL ||
-             (kind == JOB_BACKUP && (how.is_stuck || (how.is_deaf && drains[i] < 30000))));
+            is_down && (kind == JOB_FINAL || (kind == JOB_BACKUP &&
+                                              (how.is_stuck || (how.is_deaf && drains[i] < 6000))));
         int64_t stop_ms;
 
         config.has_notify = true;

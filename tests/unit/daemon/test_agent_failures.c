@@ -28,6 +28,27 @@ static void init(struct agent_sim *sim, const char *schedule)
     agent_sim_has_backup(sim, 30 * AGENT_SIM_MIN, 1000);
 }
 
+START_TEST(a_backup_by_hand_is_waited_for_and_is_no_failure)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.has_notify = true;
+    agent_sim_init_with(&sim, &config, AGENT_SIM_NOON + 10 * AGENT_SIM_MIN);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(
+        &sim, JOB_BACKUP, 10,
+        (struct agent_sim_outcome){
+            .took_ms = 100, .exit_code = ERR_BUSY, .code = "LOCKED", .message = "another redkeep"});
+    agent_sim_run(&sim, 55 * AGENT_SIM_MIN);
+    ck_assert(agent_sim_has(&sim, PROBLEM_LOCKED));
+    agent_sim_run(&sim, 2 * AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_BACKUP].started, 11);
+    ck_assert_uint_eq(sim.status.problem_count, 0);
+    ck_assert_uint_eq(sim.told, 0);
+}
+END_TEST
+
 START_TEST(a_backup_is_tried_three_times)
 {
     auto_agent_sim struct agent_sim sim;
@@ -363,6 +384,7 @@ static Suite *agent_failures_suite(void)
     TCase *tries = tcase_create("tries");
     TCase *jobs = tcase_create("jobs");
 
+    tcase_add_test(tries, a_backup_by_hand_is_waited_for_and_is_no_failure);
     tcase_add_test(tries, a_backup_is_tried_three_times);
     tcase_add_test(tries, after_three_tries_there_is_an_alarm_and_the_next_time);
     tcase_add_test(tries, a_failure_of_hours_is_one_alarm);

@@ -356,6 +356,25 @@ static void change_failed(struct agent_sim *sim)
     (void)agent_sim_ask(sim, JOB_BACKUP);
 }
 
+/* What the newest backup holds is what the server has: it is as good as new. */
+START_TEST(what_has_not_changed_does_not_get_too_old)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.on_changes = 1000;
+    agent_sim_init_with(&sim, &config, TO_ONE);
+    agent_sim_run(&sim, 12 * AGENT_SIM_H);
+    ck_assert_uint_ge(sim.status.skipped_unchanged, 11);
+    ck_assert_uint_eq(sim.status.problem_count, 0);
+    sim.server.changes = 1;
+    agent_sim_next(&sim, JOB_BACKUP, AGENT_SIM_FOR_EVER,
+                   (struct agent_sim_outcome){.exit_code = 1});
+    agent_sim_run(&sim, 3 * AGENT_SIM_H);
+    ck_assert(agent_sim_has(&sim, PROBLEM_BACKUP_STALE));
+}
+END_TEST
+
 START_TEST(what_is_not_certain_counts_as_changed)
 {
     static void (*const changes[])(struct agent_sim *) = {
@@ -433,6 +452,7 @@ static Suite *agent_server_suite(void)
     tcase_add_test(size, each_load_is_judged_once);
     suite_add_tcase(suite, size);
     tcase_add_test(changes, what_has_not_changed_is_not_backed_up);
+    tcase_add_test(changes, what_has_not_changed_does_not_get_too_old);
     tcase_add_loop_test(changes, what_is_not_certain_counts_as_changed, 0, 7);
     tcase_add_test(changes, many_changes_are_backed_up_early);
     tcase_add_test(changes, nothing_comes_early_while_backups_fail);
