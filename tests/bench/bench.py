@@ -14,6 +14,7 @@ import sys
 
 import groups
 import sidecar
+import walk
 from machine import Bench, Failed
 from report import Report
 from servers import Sink
@@ -35,6 +36,7 @@ GROUPS = {
     "redis": groups.beside_redis,
     "live": groups.live_server,
     "sidecar": sidecar.sidecar,
+    "walk": walk.walk,
 }
 
 
