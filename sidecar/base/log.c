@@ -223,13 +223,14 @@ void log_warn(const char *format, ...)
     va_end(args);
 }
 
-void log_error(const char *format, ...)
+void log_text(enum log_level level, const char *text)
 {
-    va_list args;
+    int saved_errno = errno;
 
-    va_start(args, format);
-    log_at(LOG_LEVEL_ERROR, format, args);
-    va_end(args);
+    if (level >= atomic_load(&state.level))
+        emit(&(struct event){
+            .level = level, .message = text, .message_len = strnlen(text, MAX_MESSAGE)});
+    errno = saved_errno;
 }
 
 void log_err(const struct err *err)

@@ -22,7 +22,8 @@ void log_init(enum log_level level, enum log_format format);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same with a text that is there already. */
+void log_text(enum log_level level, const char *text);
 /* The error with the names of its kind and problem as fields; a "HINT: " tail becomes a field of
  * its own in JSON. In a job the supervisor is told it as well (report_error). */
 void log_err(const struct err *err);

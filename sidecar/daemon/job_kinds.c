@@ -29,12 +29,13 @@ int job_kind_start(enum job_kind kind, const struct job_kind_options *options, s
 
     while (options->flags[flag_count] != NULL)
         flag_count++;
-    auto_free const char **all = xcalloc(OWN_WORDS_MAX + flag_count + 1, sizeof(*all));
+    auto_free const char **all = xcalloc(OWN_WORDS_MAX + flag_count + 2, sizeof(*all));
     all[count++] = words[kind][0];
     for (size_t i = 0; i < flag_count; i++)
         all[count++] = options->flags[i];
     for (size_t i = 1; words[kind][i] != NULL; i++) /* ours come last, and win */
         all[count++] = words[kind][i];
+    all[count++] = options->last;
     return job_start(
         &(struct job_options){.program = options->program, .words = all, .input = options->input},
         out, err);

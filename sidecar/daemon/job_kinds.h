@@ -12,6 +12,7 @@ struct job_kind_options {
     const char *program;      /* see struct job_options */
     const char *const *flags; /* settings that were given as flags; ended by NULL */
     const char *input;        /* what it reads; NULL: nothing */
+    const char *last;         /* one more option, which wins; NULL: none */
 };
 
 /* Starts it: its command, the flags, and its own options, which win. The caller frees *out. */

@@ -38,6 +38,11 @@ enum settings_role {
     SETTINGS_ROLE_REPLICA,
 };
 
+enum settings_prune {
+    SETTINGS_PRUNE_ON,
+    SETTINGS_PRUNE_OFF,
+};
+
 struct settings_owner {
     bool is_set; /* false = the owner of the data directory */
     uint32_t uid;
@@ -74,6 +79,15 @@ struct settings {
     unsigned backup_include; /* bits of enum settings_include */
     char *backup_lease;      /* "auto", "off", or the name of one */
 
+    /* which backups stay; 0, NULL = off */
+    unsigned keep_last;
+    unsigned keep_hourly;
+    unsigned keep_daily;
+    unsigned keep_weekly;
+    unsigned keep_monthly;
+    char *keep_within; /* see retention.h */
+    enum settings_prune prune;
+
     /* the sidecar */
     char *backup_schedule; /* see schedule.h */
     int64_t backup_jitter_ms;
@@ -81,10 +95,10 @@ struct settings {
     enum settings_role backup_role;
     unsigned backup_on_changes; /* writes; 0 = off */
     int64_t backup_max_age_ms;  /* 0 = twice the schedule */
-    char *verify_schedule; /* see schedule.h */
-    char *drill_server;    /* NULL = the one in PATH, by hand only */
+    char *verify_schedule;      /* see schedule.h */
+    char *drill_server;         /* NULL = the one in PATH, by hand only */
     char *drill_dir;
-    unsigned shrink_alarm;      /* percent; 0 = off */
+    unsigned shrink_alarm; /* percent; 0 = off */
     int64_t drain_timeout_ms;
     char *http_listen; /* NULL = off */
     struct secret http_token;

@@ -59,6 +59,7 @@ void setting_value_to_json(const struct setting_row *row, const struct settings 
     case SETTING_WORD:
     case SETTING_VERSION:
     case SETTING_SCHEDULE:
+    case SETTING_SPAN:
         text_to_json(row, *(char *const *)field, object, key);
         break;
     case SETTING_SECRET:

@@ -18,10 +18,16 @@ static const char *const appendonly_words[] = {"auto", "yes", "no", NULL};
 static const char *const repository_words[] = {"s3://", "file:///", NULL};
 static const char *const hook_words[] = {"https://", "http://", NULL};
 static const char *const role_words[] = {"any", "primary", "replica", NULL};
+static const char *const prune_words[] = {"on", "off", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 
 #define FIELD(field) .offset = offsetof(struct settings, field)
+#define KEEP(name_, field, default_, help_)                                                        \
+    {                                                                                              \
+        .name = name_, .type = SETTING_UINT, FIELD(field), .default_text = default_, .value = "N", \
+        .help = help_, .zero_word = "off", .min = 1, .max = UINT32_MAX                             \
+    }
 
 const struct setting_row setting_table[] = {
     {.name = "redis-url",
@@ -184,6 +190,25 @@ const struct setting_row setting_table[] = {
      .zero_word = "off",
      .min = 1,
      .max = 100},
+    KEEP("keep-last", keep_last, "24", "the newest so many backups stay"),
+    {.name = "keep-within",
+     .type = SETTING_SPAN,
+     FIELD(keep_within),
+     .default_text = "off",
+     .value = "TIME",
+     .help = "and all taken within this of the newest: 7d, 6m (months), 1y",
+     .zero_word = "off"},
+    KEEP("keep-hourly", keep_hourly, "off", "and the newest of each hour, so many"),
+    KEEP("keep-daily", keep_daily, "7", "and the newest of each day"),
+    KEEP("keep-weekly", keep_weekly, "4", "and the newest of each week"),
+    KEEP("keep-monthly", keep_monthly, "off", "and the newest of each month"),
+    {.name = "prune",
+     .type = SETTING_ENUM,
+     FIELD(prune),
+     .default_text = "on",
+     .value = "WHAT",
+     .help = "on: the sidecar applies these rules after each backup; off: it removes nothing",
+     .words = prune_words},
     {.name = "backup-include",
      .type = SETTING_LIST,
      FIELD(backup_include),
@@ -301,6 +326,7 @@ _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words");
 _Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 2, "format_words");
 _Static_assert(SETTINGS_APPENDONLY_AUTO == 0 && SETTINGS_APPENDONLY_NO == 2, "appendonly_words");
 _Static_assert(SETTINGS_ROLE_ANY == 0 && SETTINGS_ROLE_REPLICA == 2, "role_words");
+_Static_assert(SETTINGS_PRUNE_ON == 0 && SETTINGS_PRUNE_OFF == 1, "prune_words");
 _Static_assert(SETTINGS_INCLUDE_RDB == 1 && SETTINGS_INCLUDE_CLUSTER == 8, "include_words");
 
 const struct setting_row *setting_find(const char *name)

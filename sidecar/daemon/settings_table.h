@@ -23,6 +23,7 @@ enum setting_type {
     SETTING_VERSION,  /* char *: "7.0.15", "valkey 8.1" */
     SETTING_LISTEN,   /* char *: what http.h listens at */
     SETTING_SCHEDULE, /* char *: what schedule.h takes */
+    SETTING_SPAN,     /* char *: what retention.h takes: "1y6m" */
     SETTING_OWNER,    /* struct settings_owner: UID or UID:GID */
     SETTING_UINT,     /* unsigned */
     SETTING_SIZE,     /* uint64_t, bytes */

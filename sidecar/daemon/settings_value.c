@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backup/retention.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -113,6 +114,13 @@ static int check_schedule(const char *text, struct err *err)
     struct schedule schedule;
 
     return schedule_parse(text, &schedule, err);
+}
+
+static int check_span(const char *text, struct err *err)
+{
+    struct retention_span span;
+
+    return retention_parse_span(text, &span, err);
 }
 
 /* "7.0.15", "8.1", "valkey 8.1" */
@@ -327,6 +335,8 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         return parse_text(check_listen, text, field, err);
     case SETTING_SCHEDULE:
         return parse_text(check_schedule, text, field, err);
+    case SETTING_SPAN:
+        return parse_text(check_span, text, field, err);
     case SETTING_OWNER:
         return parse_owner(text, field, err);
     case SETTING_UINT:
@@ -356,6 +366,7 @@ void setting_value_release(const struct setting_row *row, struct settings *setti
     case SETTING_WORD:
     case SETTING_VERSION:
     case SETTING_SCHEDULE:
+    case SETTING_SPAN:
         set_text(field, NULL);
         break;
     case SETTING_SECRET:

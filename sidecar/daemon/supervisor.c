@@ -206,14 +206,23 @@ static void fail_to_start(struct supervisor *self, enum job_kind job, const stru
     agent_on_end(self->agent, job, &end, now);
 }
 
+/* With the server gone, nobody else knows whether it loads its append-only files. */
+static const char *last_option(const struct supervisor *self, enum job_kind job)
+{
+    if (job != JOB_FINAL || !self->status.has_info || self->status.info.aof_enabled < 0)
+        return NULL;
+    return self->status.info.aof_enabled == 1 ? "--appendonly=yes" : "--appendonly=no";
+}
+
 static void do_start(struct supervisor *self, const struct agent_action *action)
 {
     struct err err;
-    int rc =
-        job_kind_start(action->job,
-                       &(struct job_kind_options){
-                           .program = self->program, .flags = self->flags, .input = action->text},
-                       &self->jobs[action->job], &err);
+    int rc = job_kind_start(action->job,
+                            &(struct job_kind_options){.program = self->program,
+                                                       .flags = self->flags,
+                                                       .input = action->text,
+                                                       .last = last_option(self, action->job)},
+                            &self->jobs[action->job], &err);
 
     endpoints_lock(self->endpoints);
     if (rc != 0)
@@ -222,25 +231,6 @@ static void do_start(struct supervisor *self, const struct agent_action *action)
         agent_on_started(self->agent, action->job, job_pid(self->jobs[action->job]),
                          time_now(self));
     endpoints_unlock(self->endpoints);
-}
-
-static void do_log(const struct agent_action *action)
-{
-    switch (action->level) {
-    case LOG_LEVEL_DEBUG:
-        log_debug("%s", action->text);
-        break;
-    case LOG_LEVEL_INFO:
-        log_info("%s", action->text);
-        break;
-    case LOG_LEVEL_WARN:
-        log_warn("%s", action->text);
-        break;
-    case LOG_LEVEL_ERROR:
-    default:
-        log_error("%s", action->text);
-        break;
-    }
 }
 
 static void act(struct supervisor *self)
@@ -258,7 +248,7 @@ static void act(struct supervisor *self)
                 job_signal(self->jobs[action.job], action.kind == AGENT_STOP ? SIGTERM : SIGKILL);
             break;
         case AGENT_LOG:
-            do_log(&action);
+            log_text(action.level, action.text);
             break;
         case AGENT_POKE:
             watcher_poke(self->watcher);

@@ -193,6 +193,24 @@ stop_pid_softly() {
     comes_back --appendonly yes --save ""
 }
 
+@test "append-only files that the server no longer loads are not what is stored" {
+    filled_server --appendonly yes --save ""
+    backup
+    server_stop
+    server_start --appendonly no --save 3600 100000
+    fill
+    cli SET late x >/dev/null
+    sidecar
+    until_true code_is /readyz 200
+    cli SET later x >/dev/null
+    fingerprint >"$dir/before"
+    kill -TERM "$sidecar" "$server"
+    sidecar_ended 0
+    rm -f "$socket"
+    comes_back --appendonly no
+    [[ $(cli GET later) == x ]]
+}
+
 @test "nothing new at the end stores nothing" {
     server_start --save ""
     fill
