@@ -36,11 +36,26 @@ enum {
     OOM_SCORE_MAX = 1000,
 };
 
+/* Whoever starts us without a standard stream would have our log written into the next file or
+ * connection that is opened. What stands there instead fails when it is used, as the closed one
+ * would have: /dev/null the wrong way round. */
+static void fill_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        if (opened > STDERR_FILENO) /* cannot be: the lowest is taken */
+            (void)close(opened);
+    }
+}
+
 void process_prepare(void)
 {
     struct rlimit none = {0};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+    fill_closed_streams();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)sigaction(SIGPIPE, &ignore, NULL);

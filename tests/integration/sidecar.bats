@@ -293,6 +293,19 @@ stop_pid_softly() {
     schedule_is @weekly
 }
 
+@test "without standard streams nothing is written into what stands in their place" {
+    server_start
+    fill
+    "$redkeep" run <&- >&- 2>&- 3>&- &
+    sidecar=$!
+    echo "$sidecar" >>"$pids"
+    until_true backups_are 1
+    for fd in 0 1 2; do [[ $(readlink "/proc/$sidecar/fd/$fd") == /dev/null ]]; done
+    server_stop
+    kill -TERM "$sidecar"
+    sidecar_ended 0
+}
+
 schedule_is() {
     url=$(address)
     status_is ".schedule == \"$1\""
