@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
@@ -23,17 +22,16 @@
 #include "base/zone.h"
 #include "daemon/claim.h"
 #include "daemon/endpoints.h"
-#include "daemon/http.h"
 #include "daemon/job.h"
 #include "daemon/job_kinds.h"
+#include "daemon/listener.h"
+#include "daemon/space.h"
 #include "daemon/watcher.h"
 
 enum {
     LOOK_MS = 1000,         /* between two looks at the server */
     LOOK_TIMEOUT_MS = 5000, /* how long one may take */
-    VOLUME_MS = 10000,      /* between two looks at the disk */
-    CONNECTIONS_MAX = 64,
-    REQUEST_MS = 5000,
+    RELOGIN_MS = 10000,     /* between two looks at the settings while the server refuses us */
 };
 
 struct supervisor {
@@ -41,7 +39,7 @@ struct supervisor {
     struct agent *agent;
     struct endpoints *endpoints;
     struct watcher *watcher;
-    struct http *http;
+    struct listener listener;
     struct job *jobs[JOB_KIND_COUNT];
     const char *program;
     const char *const *flags;
@@ -51,14 +49,15 @@ struct supervisor {
     void (*settle)(void);
     int signal_fd;
     int dir_fd;
-    int64_t volume_ms; /* monotonic: when the disk is to be looked at */
+    struct space space;
+    int64_t relogin_ms; /* monotonic: not before are the settings looked at */
     bool is_done;
     int exit_code;
 };
 
 static void supervisor_release(struct supervisor *self)
 {
-    http_free(self->http); /* first: it asks the endpoints */
+    listener_release(&self->listener); /* first: it asks the endpoints */
     watcher_free(self->watcher);
     for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
         if (self->jobs[i] == NULL)
@@ -114,47 +113,24 @@ static void describe(struct supervisor *self, const struct supervisor_options *o
     set_text(&self->status.timezone, options->timezone);
 }
 
-static int start_watcher(struct supervisor *self, const struct supervisor_options *options,
+/* One that asks the same server in the same way goes on. */
+static int start_watcher(struct supervisor *self, const struct redis_options *redis,
                          struct err *err)
 {
     struct watcher_options wanted = {
-        .redis = options->redis,
+        .redis = *redis,
         .interval_ms = LOOK_MS,
         .timeout_ms = LOOK_TIMEOUT_MS,
-        .clock = options->clock,
+        .clock = self->clock,
     };
     struct watcher *watcher;
 
+    if (self->watcher != NULL && watcher_asks(self->watcher, redis))
+        return 0;
     if (watcher_new(&wanted, &watcher, err) != 0)
         return -1;
     watcher_free(self->watcher);
     self->watcher = watcher;
-    return 0;
-}
-
-/* The old listener goes first, since the new one may want the same address. */
-static int start_http(struct supervisor *self, const struct supervisor_options *options,
-                      struct err *err)
-{
-    bool has_token = options->http_token != NULL && options->http_token->text != NULL;
-    struct http_options wanted = {
-        .listen = options->http_listen,
-        .token = options->http_token,
-        .connections_max = CONNECTIONS_MAX,
-        .request_ms = REQUEST_MS,
-        .handle = endpoints_handle,
-        .context = self->endpoints,
-    };
-
-    http_free(self->http);
-    self->http = NULL;
-    endpoints_allow(self->endpoints, has_token);
-    if (options->http_listen == NULL)
-        return 0;
-    if (http_new(&wanted, &self->http, err) != 0)
-        return -1;
-    log_info("http://%s answers /livez /readyz /backupz /metrics /status and /",
-             http_address(self->http));
     return 0;
 }
 
@@ -173,22 +149,6 @@ static int claim(struct supervisor *self, const char *data_dir, struct err *err)
                  "away from it",
                  data_dir);
     return 0;
-}
-
-static void look_at_volume(struct supervisor *self, struct agent_time now)
-{
-    struct statvfs volume;
-
-    if (now.mono_ms < self->volume_ms)
-        return;
-    self->volume_ms = now.mono_ms + VOLUME_MS;
-    if (fstatvfs(self->dir_fd, &volume) != 0) {
-        self->status.volume_free_bytes = -1;
-        self->status.volume_total_bytes = -1;
-        return;
-    }
-    self->status.volume_free_bytes = (int64_t)(volume.f_bavail * volume.f_frsize);
-    self->status.volume_total_bytes = (int64_t)(volume.f_blocks * volume.f_frsize);
 }
 
 /* A job that cannot even be started has failed, in the words of the system. */
@@ -328,7 +288,7 @@ static int apply(struct supervisor *self, const struct supervisor_options *optio
     log_init(options->log_level, options->log_format);
     self->flags = options->flags;
     describe(self, options);
-    if (zone_use(options->timezone, err) != 0 || start_watcher(self, options, err) != 0)
+    if (zone_use(options->timezone, err) != 0 || start_watcher(self, &options->redis, err) != 0)
         return -1;
     agent_configure(self->agent, &options->agent, time_now(self));
     return 0;
@@ -351,7 +311,23 @@ static void reload(struct supervisor *self)
     endpoints_unlock(self->endpoints);
     if (rc != 0)
         log_err(&err);
-    else if (start_http(self, &options, &err) != 0) /* not in the lock: it waits for a request */
+    else if (listener_use(&self->listener, options.http_listen, options.http_token, self->endpoints,
+                          &err) != 0) /* not in the lock: it waits for a request */
+        log_err(&err);
+}
+
+/* The server refuses us: was the password changed? Jobs read the settings whenever they start. */
+static void log_in_again(struct supervisor *self)
+{
+    struct supervisor_options options;
+    struct err err; /* settings that are wrong now may be right in ten seconds */
+
+    self->relogin_ms = clock_mono_ms(self->clock) + RELOGIN_MS;
+    if (self->reload(self->reload_context, &options, &err) != 0 ||
+        watcher_asks(self->watcher, &options.redis))
+        return;
+    log_info("the server refuses us, and the settings to log in with are others now: trying those");
+    if (start_watcher(self, &options.redis, &err) != 0)
         log_err(&err);
 }
 
@@ -404,8 +380,8 @@ static void count_losses(struct supervisor *self, struct agent_time now)
         (void)status_raise(&self->status, PROBLEM_LOG_LOST, now.wall_ms,
                            "log lines could not be written to standard error");
     }
-    if (self->http != NULL)
-        http_counts(self->http, &self->status.http_requests, &self->status.http_refused);
+    if (self->listener.http != NULL)
+        http_counts(self->listener.http, &self->status.http_requests, &self->status.http_refused);
 }
 
 static void wait_for_events(struct supervisor *self)
@@ -436,15 +412,20 @@ static void turn(struct supervisor *self)
     is_hup = take_signals(self);
     take_events(self);
     struct agent_time now = time_now(self);
-    look_at_volume(self, now);
+    space_look(&self->space, self->dir_fd, now.mono_ms);
+    self->status.volume_free_bytes = self->space.free_bytes;
+    self->status.volume_total_bytes = self->space.total_bytes;
     count_losses(self, now);
     agent_on_tick(self->agent, now);
+    bool is_refused = self->status.readiness.state == READINESS_AUTH;
     endpoints_unlock(self->endpoints);
     act(self);
     if (is_hup && !self->is_done)
         reload(self);
-    if (self->http != NULL)
-        http_reap(self->http);
+    if (is_refused && now.mono_ms >= self->relogin_ms && !self->is_done)
+        log_in_again(self);
+    if (self->listener.http != NULL)
+        http_reap(self->listener.http);
 }
 
 static int start(struct supervisor *self, const struct supervisor_options *options, struct err *err)
@@ -457,7 +438,9 @@ static int start(struct supervisor *self, const struct supervisor_options *optio
         open_signals(&self->signal_fd, err) != 0)
         return -1;
     self->agent = agent_new(&options->agent, &self->status, time_now(self));
-    if (start_watcher(self, options, err) != 0 || start_http(self, options, err) != 0)
+    if (start_watcher(self, &options->redis, err) != 0 ||
+        listener_use(&self->listener, options->http_listen, options->http_token, self->endpoints,
+                     err) != 0)
         return -1;
     return 0;
 }

@@ -194,6 +194,20 @@ static void copy_secret(struct secret *to, const struct secret *from)
         secret_copy(to, from);
 }
 
+static bool is_same_secret(const struct secret *mine, const struct secret *wanted)
+{
+    size_t len = wanted != NULL && wanted->text != NULL ? wanted->len : 0;
+
+    return mine->len == len && (len == 0 || memcmp(mine->text, wanted->text, len) == 0);
+}
+
+bool watcher_asks(const struct watcher *watcher, const struct redis_options *redis)
+{
+    return strcmp(watcher->url, redis->url) == 0 &&
+           is_same_secret(&watcher->username, redis->username) &&
+           is_same_secret(&watcher->password, redis->password);
+}
+
 int watcher_new(const struct watcher_options *options, struct watcher **out, struct err *err)
 {
     struct redis_address address = {0};

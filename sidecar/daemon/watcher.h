@@ -35,6 +35,8 @@ struct watcher;
 
 /* Starts the thread (small stack). ERR_CONFIG for a bad URL. The caller frees. */
 int watcher_new(const struct watcher_options *options, struct watcher **out, struct err *err);
+/* Does it ask this server, as this user, with this password? */
+bool watcher_asks(const struct watcher *watcher, const struct redis_options *redis);
 /* Ends the thread, or, when it waits for an answer right now, leaves it to end by itself when that
  * has come or its timeout is over: never waits for the server. NULL is a no-op. */
 void watcher_free(struct watcher *watcher);

@@ -49,7 +49,7 @@ sidecar_ended() {
 
 # logged TEXT
 logged() {
-    jq -nRe --arg text "$1" 'any(inputs | fromjson?; .msg | contains($text))' "$sidecar_log" >/dev/null
+    jq -Rr 'fromjson? | .msg' "$sidecar_log" | grep -qF -- "$1"
 }
 
 code() {
@@ -291,6 +291,37 @@ stop_pid_softly() {
     until_true logged "the settings stay as they are"
     url=$(address)
     schedule_is @weekly
+}
+
+@test "SIGHUP keeps the listener and the watcher that nobody changed" {
+    server_start
+    export REDKEEP_CONFIG=$dir/redkeep.conf
+    printf 'backup-schedule @daily\n' >"$REDKEEP_CONFIG"
+    sidecar
+    until_true backups_are 1
+    printf 'backup-schedule @weekly\n' >"$REDKEEP_CONFIG"
+    kill -HUP "$sidecar"
+    until_true status_is '.schedule == "@weekly"' # at the address of before, port 0 or not
+    kill -STOP "$server"
+    for _ in {1..20}; do kill -HUP "$sidecar"; code /livez >/dev/null; done
+    [[ $(awk '$1 == "Threads:" {print $2}' "/proc/$sidecar/status") -le 4 ]]
+    kill -CONT "$server"
+}
+
+@test "a password that was changed is found without being told" {
+    printf one >"$dir/password"
+    export REDKEEP_REDIS_PASSWORD_FILE=$dir/password
+    cli_auth=(-a one)
+    server_start --requirepass one
+    sidecar
+    until_true code_is /readyz 200
+    server_kill
+    cli_auth=(-a two)
+    server_start --requirepass two
+    until_true status_is '.state == "auth"'
+    printf two >"$dir/password"
+    until_true code_is /readyz 200
+    until_true status_is '(.problems | length) == 0'
 }
 
 @test "without standard streams nothing is written into what stands in their place" {
