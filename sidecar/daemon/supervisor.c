@@ -32,6 +32,8 @@ enum {
     LOOK_MS = 1000,         /* between two looks at the server */
     LOOK_TIMEOUT_MS = 5000, /* how long one may take */
     RELOGIN_MS = 10000,     /* between two looks at the settings while the server refuses us */
+    KILLED_MS = 100,        /* how long a killed job is waited for */
+    KILLED_POLL_MS = 10,
 };
 
 struct supervisor {
@@ -55,17 +57,31 @@ struct supervisor {
     int exit_code;
 };
 
+/* INVARIANT (it ends inside drain_ms): one that waits for a dead disk outlives even SIGKILL until
+ * the disk is back, and nobody waits for it then. */
+static void end_jobs(struct supervisor *self)
+{
+    int64_t end_ms = clock_mono_ms(self->clock) + KILLED_MS;
+
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
+        if (self->jobs[i] != NULL)
+            job_signal(self->jobs[i], SIGKILL); /* nothing of ours outlives us */
+    }
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
+        if (self->jobs[i] == NULL)
+            continue;
+        while (waitpid(job_pid(self->jobs[i]), NULL, WNOHANG) == 0 &&
+               clock_mono_ms(self->clock) < end_ms)
+            clock_sleep_ms(self->clock, KILLED_POLL_MS);
+        job_free(self->jobs[i]);
+    }
+}
+
 static void supervisor_release(struct supervisor *self)
 {
     listener_release(&self->listener); /* first: it asks the endpoints */
     watcher_free(self->watcher);
-    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
-        if (self->jobs[i] == NULL)
-            continue;
-        job_signal(self->jobs[i], SIGKILL); /* nothing of ours outlives us */
-        (void)waitpid(job_pid(self->jobs[i]), NULL, 0);
-        job_free(self->jobs[i]);
-    }
+    end_jobs(self);
     agent_free(self->agent);
     endpoints_free(self->endpoints);
     status_release(&self->status);
@@ -408,11 +424,12 @@ static void turn(struct supervisor *self)
     bool is_hup;
 
     wait_for_events(self);
+    /* not in the lock: it may wait for a disk */
+    space_look(&self->space, self->dir_fd, clock_mono_ms(self->clock));
     endpoints_lock(self->endpoints);
     is_hup = take_signals(self);
     take_events(self);
     struct agent_time now = time_now(self);
-    space_look(&self->space, self->dir_fd, now.mono_ms);
     self->status.volume_free_bytes = self->space.free_bytes;
     self->status.volume_total_bytes = self->space.total_bytes;
     count_losses(self, now);

@@ -337,6 +337,28 @@ stop_pid_softly() {
     sidecar_ended 0
 }
 
+@test "a disk that is dead does not keep it past drain-timeout" {
+    truncate -s 40M "$dir/disk"
+    mkfs.ext4 -q "$dir/disk"
+    mount -o loop "$dir/disk" "$dir/repository"
+    export REDKEEP_DRAIN_TIMEOUT=4s
+    server_start --save 3600 1
+    fill
+    sidecar
+    until_true backups_are 1
+    cli SET last word
+    fsfreeze -f "$dir/repository"
+    server_stop
+    local began=$SECONDS
+    kill -TERM "$sidecar"
+    timeout 20 tail --pid="$sidecar" -f /dev/null || true # tail looks once a second
+    local took=$((SECONDS - began))
+    fsfreeze -u "$dir/repository"
+    sidecar_ended 1
+    [[ $took -le 8 ]]
+    logged "what the server wrote at its end is not stored"
+}
+
 schedule_is() {
     url=$(address)
     status_is ".schedule == \"$1\""
