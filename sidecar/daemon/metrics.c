@@ -304,7 +304,7 @@ static void put_backups(const struct status *status, struct buf *out)
         put_u64(&count, "", status->backups_total);
     put_ms(&ok, "", status->last_backup_ok_ms);
     put_u64(&fresh, "", status_backup_is_fresh(status, &why));
-    put_ms(&lag, "", status_backup_age_ms(status));
+    put_ms(&lag, "", status_lag_ms(status));
     put_u64(&skipped, "{reason=\"unchanged\"}", status->skipped_unchanged);
     put_u64(&skipped, "{reason=\"role\"}", status->skipped_role);
     if (status->backup_count > 0)

@@ -110,7 +110,7 @@ static void put_cost(const struct status *status, enum outlook outlook, struct b
         return;
     }
     page_put(out, "The writes of the last <b>");
-    page_span(out, status_backup_age_ms(status));
+    page_span(out, status_lag_ms(status));
     page_put(out, "</b> would be lost");
     if (status->changes_since_backup >= 0) {
         page_put(out, ": ");

@@ -120,19 +120,52 @@ const struct status_problem *status_find(const struct status *status, enum probl
     return i < status->problem_count ? &status->problems[i] : NULL;
 }
 
+/* Clocks of one host that are set now and then agree better than this. */
+#define AHEAD_MS 60000
+
+/* The newest proven one that a clock which is right can have seen. One backup of a day when the
+ * clock was a year ahead would else be fresh for a year, whatever became of all others. */
+static int64_t newest_ok_ms(const struct status *status)
+{
+    int64_t latest_ms = status->now_ms + AHEAD_MS;
+    int64_t newest_ms = -1;
+
+    if (status->last_backup_ok_ms <= latest_ms)
+        return status->last_backup_ok_ms;
+    for (size_t i = 0; i < status->backup_count; i++) {
+        const struct status_backup *backup = &status->backups[i];
+
+        if (backup->proven && backup->created_ms <= latest_ms && backup->created_ms > newest_ms)
+            newest_ms = backup->created_ms;
+    }
+    /* none: then it is the clock of now that is wrong */
+    return newest_ms >= 0 ? newest_ms : status->last_backup_ok_ms;
+}
+
 int64_t status_backup_age_ms(const struct status *status)
 {
     if (status->last_backup_ok_ms < 0 || status->now_ms < 0)
         return -1;
-    /* a clock that went back makes no backup older than it is */
-    return status->now_ms > status->last_backup_ok_ms ? status->now_ms - status->last_backup_ok_ms
-                                                      : 0;
+
+    int64_t ok_ms = newest_ok_ms(status);
+
+    return status->now_ms > ok_ms ? status->now_ms - ok_ms : 0;
+}
+
+int64_t status_lag_ms(const struct status *status)
+{
+    int64_t age_ms = status_backup_age_ms(status);
+    int64_t same_ms = status->now_ms - status->unchanged_ms;
+
+    /* it still is what the server has; that of a clock that was ahead says nothing */
+    if (status->unchanged_ms > 0 && same_ms >= -AHEAD_MS && same_ms < age_ms)
+        return same_ms > 0 ? same_ms : 0;
+    return age_ms;
 }
 
 bool status_backup_is_fresh(const struct status *status, char **out_why)
 {
-    int64_t age_ms = status_backup_age_ms(status);
-    int64_t unchanged_ms = status->now_ms - status->unchanged_ms;
+    int64_t age_ms = status_lag_ms(status);
     char age[32];
     char bound[32];
 
@@ -142,8 +175,6 @@ bool status_backup_is_fresh(const struct status *status, char **out_why)
                                : "no proven backup is known, the repository was not read yet");
         return false;
     }
-    if (status->unchanged_ms > 0 && unchanged_ms < age_ms) /* it still is what the server has */
-        age_ms = unchanged_ms;
     if (status->backup_max_age_ms <= 0 || age_ms <= status->backup_max_age_ms)
         return true;
     format_duration(age_ms, age, sizeof(age));

@@ -160,8 +160,12 @@ bool status_raise(struct status *status, enum problem problem, int64_t now_ms, c
 bool status_clear(struct status *status, enum problem problem);
 const struct status_problem *status_find(const struct status *status, enum problem problem);
 
-/* The age of the newest proven backup, 0 for one of the future; -1: none is known. */
+/* The age of the newest proven backup. Those of the future do not count where there are others, and
+ * have no age where there are none; -1: none is known. */
 int64_t status_backup_age_ms(const struct status *status);
+/* How much of the past a lost volume would cost: that age, or less when the server's data was found
+ * unchanged since. -1: not known. */
+int64_t status_lag_ms(const struct status *status);
 /* Is the newest proven backup within bounds? Never when there is none. *out_why is a sentence
  * (heap) when it is not, else untouched. */
 bool status_backup_is_fresh(const struct status *status, char **out_why);

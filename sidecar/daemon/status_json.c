@@ -158,7 +158,7 @@ static void set_schedule(struct json *root, const struct status *status)
 static void set_lag(struct json *root, const struct status *status)
 {
     json_set_null(root, "lag_bytes");
-    set_span(root, "lag_seconds", status_backup_age_ms(status));
+    set_span(root, "lag_seconds", status_lag_ms(status));
     json_set_time(root, "last_backup_ok_at", status->last_backup_ok_ms);
 }
 

@@ -134,6 +134,56 @@ START_TEST(a_backup_is_fresh_within_its_bound)
 }
 END_TEST
 
+static const struct {
+    int64_t created_ms[3]; /* newest id first; negative: not proven */
+    int64_t age_ms;        /* now is 10 hours */
+} clocks[] = {
+    {{36000000, 32400000, 28800000}, 0},
+    {{36060000, 32400000, 28800000}, 0},       /* clocks are not that exact */
+    {{36060001, 32400000, 28800000}, 3600000}, /* one of a clock that was ahead */
+    {{INT64_MAX, 28800000, 32400000}, 3600000},
+    {{INT64_MAX, -32400000, 28800000}, 7200000},
+    {{INT64_MAX, INT64_MAX, 80000000}, 0}, /* all of them: this clock is behind */
+};
+
+START_TEST(a_backup_of_the_future_does_not_hide_that_there_is_none_of_late)
+{
+    status.now_ms = 36000000;
+    for (size_t i = 3; i-- > 0;) {
+        struct status_backup backup = {.proven = clocks[_i].created_ms[i] > 0,
+                                       .created_ms = llabs(clocks[_i].created_ms[i])};
+
+        (void)snprintf(backup.id, sizeof(backup.id), "id-%zu", i);
+        status_add_backup(&status, &backup);
+    }
+    ck_assert_int_eq(status_backup_age_ms(&status), clocks[_i].age_ms);
+    ck_assert_int_eq(status_lag_ms(&status), clocks[_i].age_ms);
+}
+END_TEST
+
+START_TEST(what_did_not_change_costs_nothing)
+{
+    static const struct {
+        int64_t unchanged_ms;
+        int64_t lag_ms;
+    } rows[] = {
+        {0, 30000}, {5000, 30000}, {20000, 20000}, {40000, 0}, {41000, 0}, {999999, 30000},
+    };
+
+    status.now_ms = 40000;
+    status.last_backup_ok_ms = 10000;
+    status.backup_max_age_ms = 25000;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        auto_free char *why = NULL;
+
+        status.unchanged_ms = rows[i].unchanged_ms;
+        ck_assert_int_eq(status_backup_age_ms(&status), 30000);
+        ck_assert_int_eq(status_lag_ms(&status), rows[i].lag_ms);
+        ck_assert_int_eq(status_backup_is_fresh(&status, &why), rows[i].lag_ms <= 25000);
+    }
+}
+END_TEST
+
 START_TEST(an_empty_repository_is_not_fresh)
 {
     auto_free char *why = NULL;
@@ -264,6 +314,9 @@ int main(void)
     tcase_add_test(tcase, a_new_backup_is_in_front_and_the_oldest_makes_room);
     tcase_add_loop_test(tcase, a_backup_is_fresh_within_its_bound, 0,
                         sizeof(ages) / sizeof(ages[0]));
+    tcase_add_loop_test(tcase, a_backup_of_the_future_does_not_hide_that_there_is_none_of_late, 0,
+                        sizeof(clocks) / sizeof(clocks[0]));
+    tcase_add_test(tcase, what_did_not_change_costs_nothing);
     tcase_add_test(tcase, an_empty_repository_is_not_fresh);
     tcase_add_test(tcase, what_is_unknown_is_null);
     tcase_add_test(tcase, what_is_known_is_shown);
