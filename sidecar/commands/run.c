@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "commands/objects.h"
 #include "commands/process.h"
 #include "daemon/supervisor.h"
@@ -46,6 +47,25 @@ static char **flags_of(const struct arguments *arguments)
     return flags;
 }
 
+/* Runs that begin later than the next is due would leave some out, and no default bound of the age
+ * would hold. */
+static int check_jitter(const struct command_context *context, const struct schedule *schedule,
+                        int64_t jitter_ms, struct err *err)
+{
+    int64_t period_ms = schedule_period(schedule, clock_wall_ms(context->clock));
+    char jitter[32];
+    char period[32];
+
+    if (schedule->kind == SCHEDULE_OFF || jitter_ms <= period_ms)
+        return 0;
+    format_duration(jitter_ms, jitter, sizeof(jitter));
+    format_duration(period_ms, period, sizeof(period));
+    return err_set(err, ERR_CONFIG,
+                   "backup-jitter: %s is more than the %s that lie between two backups of "
+                   "backup-schedule",
+                   jitter, period);
+}
+
 static int fill(struct running *running, const struct settings *settings,
                 struct supervisor_options *out, struct err *err)
 {
@@ -54,6 +74,8 @@ static int fill(struct running *running, const struct settings *settings,
 
     if (schedule_parse(settings->backup_schedule, &schedule, err) != 0)
         return err_wrap(err, "backup-schedule");
+    if (check_jitter(running->context, &schedule, settings->backup_jitter_ms, err) != 0)
+        return -1;
     if (schedule_parse(settings->verify_schedule, &verify_schedule, err) != 0)
         return err_wrap(err, "verify-schedule");
     free(running->repository);

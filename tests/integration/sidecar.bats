@@ -269,7 +269,7 @@ stop_pid_softly() {
     server_start
     for bad in --backup-schedule=sometimes '--backup-schedule=0 0 30 2 *' --timezone=Mars/Olympus \
         --http-listen=nowhere:port --http-listen=127.0.0.1:99999 --redis-url=http://x \
-        --data-dir=/nowhere/at/all --drain-timeout=soon --backup-role=king; do
+        --data-dir=/nowhere/at/all --drain-timeout=soon --backup-role=king --backup-jitter=61m; do
         run --separate-stderr timeout 20 "$redkeep" run "$bad"
         [[ $status == 2 && -z $output && $(wc -l <<<"$stderr") == 1 ]] || { echo "$bad"; show; return 1; }
     done
