@@ -18,7 +18,7 @@
 
 static const struct command *const commands[] = {
     &command_run,   &command_backup, &command_restore, &command_list,   &command_verify,
-    &command_ready, &command_status, &command_notify,  &command_config,
+    &command_prune, &command_ready,  &command_status,  &command_notify, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

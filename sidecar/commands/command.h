@@ -42,6 +42,7 @@ extern const struct command command_backup;
 extern const struct command command_restore;
 extern const struct command command_list;
 extern const struct command command_verify;
+extern const struct command command_prune;
 extern const struct command command_ready;
 extern const struct command command_status;
 extern const struct command command_notify;

@@ -353,7 +353,7 @@ START_TEST(every_setting_can_be_given_in_every_way)
         [SETTING_VERSION] = "7.2",      [SETTING_OWNER] = "1:2",
         [SETTING_UINT] = "7",           [SETTING_SIZE] = "7MiB",
         [SETTING_LISTEN] = "[::1]:1",   [SETTING_SCHEDULE] = "0 * * * *",
-        [SETTING_DURATION] = "7s"};
+        [SETTING_SPAN] = "1y6m",        [SETTING_DURATION] = "7s"};
     const struct setting_row *row = &setting_table[_i];
     const char *value = values[row->type] != NULL ? values[row->type] : row->words[1];
     char name[64] = {0};

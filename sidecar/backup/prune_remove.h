@@ -1,0 +1,16 @@
+/*
+ * The second half of prune(): the plan carried out. Private to prune.c.
+ */
+#ifndef BACKUP_PRUNE_REMOVE_H
+#define BACKUP_PRUNE_REMOVE_H
+
+#include "backup/catalog_folders.h"
+#include "backup/prune.h"
+
+/* Releases pins, removes what is planned, oldest first, and sweeps orphans. 0 also when the store
+ * refuses some of it; -1 at the first failure that says nothing of one object alone. */
+int prune_remove(struct store *store, const struct prune_options *options,
+                 const struct catalog_folders *folders, struct prune_result *result,
+                 struct err *err);
+
+#endif
