@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs bats files; a skip is a failure.
+# Runs bats files, two at a time: most of a test is waiting. A skip is a failure.
 # usage: integration.sh NAME FILE.bats...    NAME is what was asked for, "" for all
 set -uo pipefail
 
@@ -10,13 +10,36 @@ if (($# == 0)); then
     exit 2
 fi
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-bats --tap "$@" </dev/null 2>&1 | tee "$log" | grep --line-buffered -v '^ok ' | grep -v '^1\.\.'
-planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
-passed=$(grep '^ok ' "$log" | grep -c -v '# skip')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export work
+
+# one FILE.bats: its report as $work/NAME.tap; what did not pass is shown at once
+one() {
+    local report
+    report=$work/$(basename "$1" .bats).tap
+
+    bats --tap "$1" </dev/null >"$report" 2>&1
+    grep -v -e '^ok ' -e '^1\.\.' "$report" >"$report.bad" && {
+        echo "$1:"
+        cat "$report.bad"
+    }
+    return 0
+}
+export -f one
+
+# the longest first, so that the last one is short
+mapfile -t files < <(stat -c '%s %n' "$@" | sort -rn | cut -d ' ' -f 2-)
+# shellcheck disable=SC2016 # the inner shell expands it
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P 2 bash -c 'one "$1"' one
+
+planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$work"/*.tap | awk '{n += $1} END {print n + 0}')
+passed=$(cat "$work"/*.tap | grep '^ok ' | grep -c -v '# skip')
 failed=$((planned - passed)) # failed, skipped, or never reached
 ((planned > 0)) || failed=1
-grep '^ok .*# skip' "$log" | sed 's/^/a skip is a failure: /'
+for file in "$@"; do # a file that bats could not even read has no plan
+    grep -q '^1\.\.' "$work/$(basename "$file" .bats).tap" || failed=$((failed + 1))
+done
+grep -h '^ok .*# skip' "$work"/*.tap | sed 's/^/a skip is a failure: /'
 echo "$passed passed, $failed failed"
 ((failed == 0))
