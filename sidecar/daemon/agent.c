@@ -194,7 +194,7 @@ bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)
         if (agent->verify_wanted || agent_verify_running(agent) != NULL)
             return false;
         agent->verify_wanted = true;
-        agent->verify_kind = JOB_VERIFY;
+        agent->verify_kind = agent->config.has_drill ? JOB_DRILL : JOB_VERIFY;
         return true;
     }
     if (agent->wanted != AGENT_WHY_NOTHING || agent_is_running(agent, JOB_BACKUP))

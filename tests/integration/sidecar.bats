@@ -464,6 +464,39 @@ resident_is_small() {
     [[ $(grep -c '"failed"' "$dir/hook.log") == 1 ]]
 }
 
+@test "retention follows each backup" {
+    server_start
+    fill
+    printf token >"$dir/token"
+    export REDKEEP_HTTP_TOKEN_FILE=$dir/token REDKEEP_KEEP_LAST=2
+    export REDKEEP_KEEP_DAILY=off REDKEEP_KEEP_WEEKLY=off
+    sidecar
+    until_true backups_are 1
+    for _ in 1 2; do
+        until_true no_children
+        ask /backup
+        until_true status_is 'any(.jobs[]; .kind == "backup" and .running)' || true
+        until_true no_children
+    done
+    until_true backups_are 2
+    until_true status_is '.backups_total == 2'
+}
+
+@test "a verification is a drill when there is a server to load with" {
+    server_start
+    fill
+    export REDKEEP_DRILL_SERVER=redis-server REDKEEP_DRILL_DIR=$dir
+    printf token >"$dir/token"
+    export REDKEEP_HTTP_TOKEN_FILE=$dir/token
+    sidecar
+    until_true backups_are 1
+    until_true no_children
+    ask /verify
+    until_true status_is '.last_drill.ok and .last_drill.recovery_seconds > 0'
+    until_true status_is 'any(.backups[]; .verified_at != null)'
+    curl -sS "$url/metrics" | grep -q '^redkeep_last_drill_ok 1'
+}
+
 @test "a dead hook holds up nothing" {
     server_start --save ""
     fill
