@@ -82,10 +82,25 @@ static bool is_last_moment(const struct agent *agent, struct agent_time now)
     return now.mono_ms - agent->give_up_ms >= AGENT_DRAIN_MARGIN_MS - 2 * AGENT_DRAIN_POLL_MS;
 }
 
+/* A server that saves in its SHUTDOWN says nothing, and so does one that hangs. */
+static bool is_silent(const struct agent *agent, struct agent_time now)
+{
+    return !agent->server_is_gone && (agent->status->readiness.state == READINESS_UNREACHABLE ||
+                                      now.mono_ms - agent->look_ms >= AGENT_SILENCE_MS);
+}
+
+static void lose(struct agent *agent, const char *detail, struct agent_time now)
+{
+    if (agent->drain_failed)
+        return;
+    agent->drain_failed = true;
+    agent_raise(agent, PROBLEM_DRAIN_TIMEOUT, false, now, detail);
+}
+
 /* Time is up. */
 static void give_up(struct agent *agent, struct agent_time now)
 {
-    /* of a server that still runs nothing is lost */
+    /* of a server that still answers nothing is lost */
     bool lost = agent->server_is_gone &&
                 (agent_is_running(agent, JOB_FINAL) || agent_is_running(agent, JOB_BACKUP) ||
                  (wants_final(agent) && !agent->final_is_done));
@@ -98,16 +113,20 @@ static void give_up(struct agent *agent, struct agent_time now)
             agent_push(agent, (struct agent_action){.kind = AGENT_KILL, .job = job});
         }
     }
-    if (lost && !agent->drain_failed) {
-        agent->drain_failed = true;
-        agent_raise(agent, PROBLEM_DRAIN_TIMEOUT, false, now,
-                    "drain-timeout is over, and what the server wrote at its end is not stored");
-    }
+    if (lost)
+        lose(agent, "drain-timeout is over, and what the server wrote at its end is not stored",
+             now);
+    else if (is_silent(agent, now) && wants_final(agent))
+        lose(agent,
+             "drain-timeout is over, and the server neither answers nor has ended: what it may be "
+             "saving is not stored",
+             now);
     if (is_any_running(agent) && !is_last_moment(agent, now))
         return;
-    if (!agent->server_is_gone)
+    if (!agent->server_is_gone && !agent->drain_failed)
         agent_log(agent, LOG_LEVEL_INFO,
-                  "the server still runs; its data is on its volume and in the last backup");
+                  "the server still runs, and goes on without a sidecar: what was written since "
+                  "the last backup is not in the repository");
     leave(agent, agent->drain_failed ? 1 : 0);
 }
 
@@ -142,22 +161,33 @@ void agent_drain_tick(struct agent *agent, struct agent_time now)
         leave(agent, agent->drain_failed ? 1 : 0);
 }
 
+/* Both may be over in a moment, and there is nothing else to do until the time is up. */
+static bool may_pass(enum problem problem)
+{
+    return problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_LOCKED;
+}
+
 void agent_final_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
 {
     struct status_job *job = &agent->status->jobs[JOB_FINAL];
+    bool was_stopped = agent->jobs[JOB_FINAL].stopped_ms != 0;
 
     agent->final_tries++;
     if (end->exit_code == 0) {
         agent->final_is_done = true;
         agent_log(agent, LOG_LEVEL_INFO, "what the server wrote at its end is stored");
+        if (agent->final_tries > AGENT_TRIES)
+            agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE,
+                       "what the server wrote at its end is stored after all", now);
         return;
     }
     agent_raise(agent, job->last_problem, false, now, job->last_message);
-    if (agent->jobs[JOB_FINAL].stopped_ms == 0 && agent->final_tries < AGENT_TRIES) {
+    if (agent->final_tries == AGENT_TRIES || was_stopped)
+        agent_tell(agent, NOTIFY_FAILED, job->last_problem, job->last_message, now);
+    if (!was_stopped && (agent->final_tries < AGENT_TRIES || may_pass(job->last_problem))) {
         agent->final_ms = now.mono_ms + AGENT_FINAL_MS;
         return;
     }
     agent->final_is_done = true;
     agent->drain_failed = true;
-    agent_tell(agent, NOTIFY_FAILED, job->last_problem, job->last_message, now);
 }

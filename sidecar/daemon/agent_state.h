@@ -29,6 +29,7 @@ enum {
     AGENT_DRAIN_POLL_MS = 200,
     AGENT_DRAIN_MARGIN_MS = 1500,  /* of drain_ms, to stop jobs and to leave */
     AGENT_FINAL_MS = 1000,         /* between two tries of the final backup */
+    AGENT_SILENCE_MS = 1000,       /* at the end: an answer that is older is none */
     AGENT_PROGRESS_MS = 10 * 1000, /* between two log lines while the server loads */
     AGENT_ACTIONS_MAX = 64,
     AGENT_MESSAGES_MAX = 16,

@@ -180,6 +180,68 @@ START_TEST(a_final_backup_that_fails_three_times_is_told)
 }
 END_TEST
 
+/* Another redkeep at work, a gateway that is started again: what passes is waited for. */
+START_TEST(a_final_backup_is_tried_for_as_long_as_there_is_time)
+{
+    static const struct agent_sim_outcome passing[] = {
+        {.exit_code = ERR_STORE, .code = "STORE_UNREACHABLE", .message = "refused"},
+        {.exit_code = ERR_BUSY, .code = "LOCKED", .message = "another redkeep works on it"},
+    };
+
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        auto_agent_sim struct agent_sim sim;
+        struct agent_config config = agent_sim_config("@hourly");
+
+        config.has_notify = true;
+        init_with(&sim, config);
+        agent_sim_next(&sim, JOB_FINAL, 8, passing[i]);
+        sim.server.is_down = true;
+        stop(&sim, 0);
+        ck_assert_uint_eq(sim.jobs[JOB_FINAL].started, 9);
+        ck_assert_uint_eq(sim.told, 2); /* that it failed, and that it went well after all */
+    }
+}
+END_TEST
+
+START_TEST(a_store_that_stays_away_until_the_end_is_told_once)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+    const struct agent_sim_outcome away = {
+        .exit_code = ERR_STORE, .code = "STORE_UNREACHABLE", .message = "refused"};
+
+    config.has_notify = true;
+    init_with(&sim, config);
+    agent_sim_next(&sim, JOB_FINAL, AGENT_SIM_FOR_EVER, away);
+    sim.server.is_down = true;
+    stop(&sim, 1);
+    ck_assert_uint_gt(sim.jobs[JOB_FINAL].started, 8);
+    ck_assert_uint_eq(sim.told, 1);
+    ck_assert(agent_sim_has(&sim, PROBLEM_DRAIN_TIMEOUT));
+}
+END_TEST
+
+/* It may be in the save of its SHUTDOWN: that all is well is more than is known. */
+START_TEST(a_server_that_is_silent_to_the_end_is_no_success)
+{
+    for (int never_looks = 0; never_looks < 2; never_looks++) {
+        auto_agent_sim struct agent_sim sim;
+
+        init(&sim);
+        agent_sim_stop(&sim);
+        if (never_looks)
+            sim.look_ms = 0; /* the watcher itself waits for it */
+        else
+            sim.server.is_lost = true;
+        agent_sim_run(&sim, 10 * DRAIN_MS);
+        ck_assert(sim.has_exited);
+        ck_assert_int_eq(sim.exit_code, 1);
+        ck_assert(agent_sim_has(&sim, PROBLEM_DRAIN_TIMEOUT));
+        ck_assert_uint_eq(agent_sim_logged(&sim, "the server still runs"), 0);
+    }
+}
+END_TEST
+
 START_TEST(a_final_backup_that_takes_too_long_is_lost)
 {
     for (int is_deaf = 0; is_deaf < 2; is_deaf++) {
@@ -397,6 +459,9 @@ static Suite *agent_drain_suite(void)
     suite_add_tcase(suite, order);
     tcase_add_test(trouble, a_final_backup_that_fails_is_tried_again);
     tcase_add_test(trouble, a_final_backup_that_fails_three_times_is_told);
+    tcase_add_test(trouble, a_final_backup_is_tried_for_as_long_as_there_is_time);
+    tcase_add_test(trouble, a_store_that_stays_away_until_the_end_is_told_once);
+    tcase_add_test(trouble, a_server_that_is_silent_to_the_end_is_no_success);
     tcase_add_test(trouble, a_final_backup_that_takes_too_long_is_lost);
     tcase_add_loop_test(trouble, it_ends_in_time_whatever_runs, 0, JOB_KIND_COUNT * 8);
     tcase_add_test(trouble, a_second_signal_does_not_wait);
