@@ -95,14 +95,34 @@ static void print_drill(const struct drill_result *result, const char *id, FILE 
                   result->keys, restore, load);
 }
 
+/* Beside the backup, where every listing shows it. Whoever may only read verifies all the same. */
+static void note(const struct verifying *verifying, const char *id, bool ok, const struct json *row)
+{
+    auto_free char *text = json_print(row, true);
+    const struct catalog_verified verified = {
+        .id = id,
+        .time_ms = clock_wall_ms(verifying->context->clock),
+        .ok = ok,
+        .text = text,
+    };
+    struct err err;
+
+    if (catalog_note_verified(verifying->store, verifying->context->settings->instance, &verified,
+                              &err) != 0)
+        log_info("the result is not noted beside the backup: %s", err.msg);
+}
+
 static int drill_one(struct verifying *verifying, const char *id, struct err *err)
 {
     const struct command_context *context = verifying->context;
     auto_drill_result struct drill_result result = {0};
+    struct json *row;
 
     if (command_drill(context, id, &result, err) != 0)
         return -1;
-    json_push(verifying->results, drill_to_json(&result, id));
+    row = drill_to_json(&result, id);
+    note(verifying, id, result.ok, row);
+    json_push(verifying->results, row);
     verifying->corrupt += result.ok ? 0 : 1;
     if (!command_flag(context, "json"))
         print_drill(&result, id, context->out);
@@ -119,10 +139,14 @@ static int verify_one(struct verifying *verifying, const char *id, struct err *e
                                      .workers = context->settings->compress_workers,
                                      .clock = context->clock};
     struct verify_result result = {0};
+    struct json *row;
 
     if (verify(verifying->store, id, &options, &result, err) != 0)
         return -1;
-    json_push(verifying->results, to_json(&result));
+    row = to_json(&result);
+    if (!result.too_new) /* then it was not looked at */
+        note(verifying, id, result.ok, row);
+    json_push(verifying->results, row);
     verifying->too_new += result.too_new ? 1 : 0;
     verifying->corrupt += result.ok || result.too_new ? 0 : 1;
     if (!command_flag(context, "json"))

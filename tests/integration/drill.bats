@@ -36,6 +36,9 @@ program() {
         and .seconds > 0 and .restore_seconds >= 0 and .load_seconds >= 0)'
     json '.results[0].id == $id' --arg id "$id"
     nothing_left
+    does 0 list --json
+    json '.backups[0] | .verified_at != null and .verified_ok == true'
+    jq -e '.drilled and .ok' "$(object_dir "$id")"/verified-*-ok.json >/dev/null
     does 0 verify --drill
     [[ $output == *"served: "*" keys; restored in "* ]]
     nothing_left
@@ -68,6 +71,8 @@ program() {
     flip "$(object_dir "$id")/data.tar.zst" 3000
     does 6 verify --drill --json
     json '.results[0] | .ok == false and (.why | length > 0) and .load_seconds == null'
+    does 0 list --json
+    json '.backups[0] | .verified_at != null and .verified_ok == false'
     nothing_left
 }
 
