@@ -13,6 +13,7 @@ import signal
 import sys
 
 import groups
+import retention
 import sidecar
 import walk
 from machine import Bench, Failed
@@ -37,6 +38,7 @@ GROUPS = {
     "live": groups.live_server,
     "sidecar": sidecar.sidecar,
     "walk": walk.walk,
+    "retention": retention.retention,
 }
 
 

@@ -36,6 +36,10 @@ class Sink:
     def stored_mb(self):
         return self._control("stats", "GET")["stored_bytes"] / 1e6
 
+    def requests(self):
+        """How many it was sent, with this one."""
+        return self._control("stats", "GET")["requests"]
+
     def env(self):
         """For every client: credentials, endpoint, and no look at anything but this sink."""
         return {
