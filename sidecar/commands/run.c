@@ -147,8 +147,10 @@ static int run(const struct command_context *context, struct err *err)
     if (fill(&running, context->settings, &options, err) != 0 ||
         supervisor_run(&options, read_again, &running, &exit_code, err) != 0)
         return -1;
-    if (exit_code != 0)
-        return err_set(err, ERR_FAILED, "what the server wrote at its end is not stored");
+    if (exit_code != 0) {
+        (void)err_set(err, ERR_FAILED, "what the server wrote at its end is not stored");
+        return err_as(err, PROBLEM_DRAIN_TIMEOUT);
+    }
     return 0;
 }
 

@@ -280,7 +280,7 @@ static void clear_backup_problems(struct agent *agent)
     struct status *status = agent->status;
 
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        bool is_kept = agent_list_has(agent, problem);
+        bool is_kept = agent_list_has(agent, problem) || problem == agent->jobs[JOB_BACKUP].warning;
 
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
             is_kept = is_kept || kept[i] == problem;
@@ -316,6 +316,9 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
     agent->attempt = 0;
     agent->load_unchecked = false;
     clear_backup_problems(agent);
+    if (agent->jobs[JOB_BACKUP].warning != PROBLEM_NONE) /* stands until one goes without */
+        agent_raise(agent, agent->jobs[JOB_BACKUP].warning, true, now,
+                    agent->jobs[JOB_BACKUP].warning_text);
     if (agent->is_failing) {
         agent->is_failing = false;
         agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE, "a backup was taken again", now);

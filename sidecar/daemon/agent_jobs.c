@@ -41,6 +41,14 @@ static void take_error(struct agent_job *inside, const struct json *error)
     set_text(&inside->message, words(error, "message"));
 }
 
+static void take_warning(struct agent_job *inside, const struct json *warning)
+{
+    enum problem problem = problem_find(words(warning, "code"));
+
+    inside->warning = problem != PROBLEM_NONE ? problem : PROBLEM_FAILED;
+    set_text(&inside->warning_text, words(warning, "message"));
+}
+
 static void take_progress(struct status_job *job, const struct json *progress)
 {
     set_text(&job->doing, words(progress, "what"));
@@ -88,6 +96,8 @@ void agent_on_report(struct agent *agent, enum job_kind job, const struct json *
     inside->heard_ms = now.mono_ms;
     if (json_get(line, "error", &part, &ignored) == 0)
         take_error(inside, part);
+    else if (json_get(line, "warning", &part, &ignored) == 0)
+        take_warning(inside, part);
     else if (json_get(line, "progress", &part, &ignored) == 0)
         take_progress(shown, part);
     else if (json_get(line, "counts", &part, &ignored) == 0)

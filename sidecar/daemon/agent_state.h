@@ -50,6 +50,8 @@ struct agent_job {      /* what is known of a running job beside its struct stat
     int64_t stopped_ms; /* when it was told to stop; 0: it was not */
     bool is_killed;
     bool is_hung;
+    enum problem warning; /* the last that it gave; PROBLEM_NONE: none */
+    char *warning_text;
     enum problem problem; /* of its error report; PROBLEM_NONE: none came */
     char *message;
     int64_t started_mono_ms;

@@ -43,6 +43,11 @@ enum settings_prune {
     SETTINGS_PRUNE_OFF,
 };
 
+enum settings_lock {
+    SETTINGS_LOCK_GOVERNANCE,
+    SETTINGS_LOCK_COMPLIANCE,
+};
+
 struct settings_owner {
     bool is_set; /* false = the owner of the data directory */
     uint32_t uid;
@@ -77,6 +82,8 @@ struct settings {
     char *repository; /* NULL = not set */
     char *instance;
     unsigned backup_include; /* bits of enum settings_include */
+    unsigned lock_days;      /* 0 = off */
+    enum settings_lock lock_mode;
     char *backup_lease;      /* "auto", "off", or the name of one */
 
     /* which backups stay; 0, NULL = off */

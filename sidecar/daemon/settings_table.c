@@ -19,6 +19,7 @@ static const char *const repository_words[] = {"s3://", "file:///", NULL};
 static const char *const hook_words[] = {"https://", "http://", NULL};
 static const char *const role_words[] = {"any", "primary", "replica", NULL};
 static const char *const prune_words[] = {"on", "off", NULL};
+static const char *const lock_words[] = {"governance", "compliance", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 
@@ -264,6 +265,22 @@ const struct setting_row setting_table[] = {
      .zero_word = "off",
      .min = 1024,
      .max = (uint64_t)INT64_MAX},
+    {.name = "s3-object-lock-days",
+     .type = SETTING_UINT,
+     FIELD(lock_days),
+     .default_text = "off",
+     .value = "N",
+     .help = "so many days nobody can remove a new backup; the bucket must have object lock",
+     .zero_word = "off",
+     .min = 1,
+     .max = 36500},
+    {.name = "s3-object-lock-mode",
+     .type = SETTING_ENUM,
+     FIELD(lock_mode),
+     .default_text = "governance",
+     .value = "WHAT",
+     .help = "governance: who has the right to can; compliance: not even the owner",
+     .words = lock_words},
     {.name = "restore-owner",
      .type = SETTING_OWNER,
      FIELD(restore_owner),
@@ -325,6 +342,7 @@ const size_t setting_count = sizeof setting_table / sizeof setting_table[0];
 _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words");
 _Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 2, "format_words");
 _Static_assert(SETTINGS_APPENDONLY_AUTO == 0 && SETTINGS_APPENDONLY_NO == 2, "appendonly_words");
+_Static_assert(SETTINGS_LOCK_GOVERNANCE == 0 && SETTINGS_LOCK_COMPLIANCE == 1, "lock_words");
 _Static_assert(SETTINGS_ROLE_ANY == 0 && SETTINGS_ROLE_REPLICA == 2, "role_words");
 _Static_assert(SETTINGS_PRUNE_ON == 0 && SETTINGS_PRUNE_OFF == 1, "prune_words");
 _Static_assert(SETTINGS_INCLUDE_RDB == 1 && SETTINGS_INCLUDE_CLUSTER == 8, "include_words");

@@ -219,6 +219,11 @@ static int check_range(const struct setting_row *row, const char *text, uint64_t
         format_limit(row->max, max, sizeof max);
         return err_set(err, ERR_CONFIG, "\"%.64s\" is not between %s and %s", text, min, max);
     }
+    if (row->type == SETTING_DURATION) {
+        format_duration((int64_t)row->min, min, sizeof min);
+        format_duration((int64_t)row->max, max, sizeof max);
+        return err_set(err, ERR_CONFIG, "\"%.64s\" is not between %s and %s", text, min, max);
+    }
     return err_set(err, ERR_CONFIG, "\"%.64s\" is not between %llu and %llu", text,
                    (unsigned long long)row->min, (unsigned long long)row->max);
 }

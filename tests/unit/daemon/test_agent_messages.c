@@ -21,6 +21,27 @@ static void init(struct agent_sim *sim, const char *schedule)
     agent_sim_init_with(sim, &config, TO_ONE);
 }
 
+START_TEST(what_a_backup_warns_of_stands_until_one_goes_without)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@daily");
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    for (int i = 0; i < 2; i++) {
+        agent_sim_run(&sim, 30 * AGENT_SIM_S);
+        (void)agent_sim_ask(&sim, JOB_BACKUP);
+        agent_sim_report(&sim, JOB_BACKUP,
+                         "{\"warning\":{\"code\":\"LOCKED\",\"message\":\"the lease is lost\"}}");
+        agent_sim_run(&sim, 10 * AGENT_SIM_S);
+        ck_assert(agent_sim_has(&sim, PROBLEM_LOCKED));
+        ck_assert_uint_eq(sim.told, 1);
+    }
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_LOCKED));
+}
+END_TEST
+
 START_TEST(a_heartbeat_comes_every_minute_while_all_is_well)
 {
     auto_agent_sim struct agent_sim sim;
@@ -271,6 +292,7 @@ static Suite *agent_messages_suite(void)
     TCase *notify = tcase_create("notify");
     TCase *age = tcase_create("age");
 
+    tcase_add_test(heartbeat, what_a_backup_warns_of_stands_until_one_goes_without);
     tcase_add_test(heartbeat, a_heartbeat_comes_every_minute_while_all_is_well);
     tcase_add_loop_test(heartbeat, there_is_no_heartbeat_while_anything_is_wrong, 0, 6);
     tcase_add_test(heartbeat, there_is_no_heartbeat_before_the_first_backup);
