@@ -5,6 +5,7 @@
  */
 #include "backup/catalog_folders.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static int find_folder(struct listing *listing, const char *id, struct catalog_f
             folders->folders =
                 xreallocarray(folders->folders, listing->room, sizeof(*folders->folders));
         }
+        assert(folders->folders != NULL); /* there is room */
         last = &folders->folders[folders->count++];
         *last = (struct catalog_folder){
             .time_ms = catalog_id_time(id), .verified_ms = -1, .names_at = folders->names.len};
