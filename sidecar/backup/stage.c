@@ -281,6 +281,15 @@ int stage_commit(struct stage *stage, const struct volume_names *names, bool rep
     return 0;
 }
 
+int stage_put(struct stage *stage, const char *entry, struct err *err)
+{
+    if (stage_sync_dirs(stage->stage_fd, err) != 0 || check_is_ours(stage, err) != 0)
+        return -1;
+    if (renameat(stage->stage_fd, entry, stage->dir_fd, entry) != 0)
+        return err_sys(err, ERR_FAILED, "put %s in place", entry);
+    return fs_fsync(stage->dir_fd, "the data directory", err);
+}
+
 /* The next line of *text, which moves behind it; "" when there is none. */
 static const char *next_line(char **text)
 {

@@ -79,6 +79,10 @@ int stage_note(struct stage *stage, const char *id, const struct volume_names *n
 int stage_commit(struct stage *stage, const struct volume_names *names, bool replace,
                  char **out_aside, struct err *err);
 
+/* Without a commit: fsyncs, and puts one staged directory where nothing stands, or an empty one, by
+ * one rename. */
+int stage_put(struct stage *stage, const char *entry, struct err *err);
+
 /* What stage_resume would say in *out_id. Changes nothing. */
 int stage_committed_id(int dir_fd, char **out, struct err *err);
 /* Finishes the switch that an earlier run has committed. *out_id: the backup that it noted (heap);

@@ -254,6 +254,7 @@ static int step(struct walk *walk, const struct command *command, const char *la
 {
     int rc = 0;
 
+    walk->out->whole_end = command->to;
     if (command->count == 1 && word_is(&command->word[0], "multi"))
         rc = step_multi(walk, command, label, err);
     else if (command->count == 1 && word_is(&command->word[0], "exec"))
@@ -337,7 +338,8 @@ static int walk_file(struct reader *in, struct walk *walk, struct err *err)
 int aof_mend_find(int fd, uint64_t from, uint64_t length, const char *label, struct aof_mend *out,
                   struct err *err)
 {
-    auto_aof_mend struct aof_mend mend = {.doubt_from = AOF_MEND_NONE, .bad_from = AOF_MEND_NONE};
+    auto_aof_mend struct aof_mend mend = {
+        .whole_end = from, .doubt_from = AOF_MEND_NONE, .bad_from = AOF_MEND_NONE};
     auto_free char *window = xmalloc(WINDOW_BYTES);
     struct reader in = {.fd = fd, .length = length, .label = label, .window = window};
     struct walk walk = {.out = &mend, .safe_end = from};

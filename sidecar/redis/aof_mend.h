@@ -40,7 +40,8 @@ struct aof_drop { /* bytes [from, to) */
 struct aof_mend {
     struct aof_drop *drops; /* ascending, apart from one another, all before keep_end */
     size_t count;
-    uint64_t keep_end; /* what is behind it is the tail: no whole command, or none outside MULTI */
+    uint64_t keep_end;  /* what is behind it is the tail: no whole command, or none outside MULTI */
+    uint64_t whole_end; /* of the last whole command, be it in a MULTI */
     uint64_t doubt_from; /* where a MULTI begins that may hold more than its own: the rest then says
                             nothing; AOF_MEND_NONE */
     uint64_t bad_from;   /* bytes that are no command, with others behind them; AOF_MEND_NONE */

@@ -455,6 +455,7 @@ void rdb_walk_end(struct rdb_walk *walk, struct rdb_walk_result *out)
              "%" PRIu64 " bytes stand behind its checksum, from byte %" PRIu64 " on",
              walk->tail_bytes, walk->offset);
     if (walk->state == STATE_DONE) {
+        walk->result.size = walk->offset;
         walk->result.dbs = counts->done;
         walk->result.db_count = counts->done_count;
         for (size_t i = 0; i < counts->done_count; i++)

@@ -46,6 +46,7 @@ struct rdb_walk_result {
     uint64_t functions;
     const struct rdb_walk_db *dbs; /* ascending; borrowed from the walk */
     size_t db_count;
+    uint64_t size;       /* in bytes, with the checksum */
     bool takes_in_slots; /* holds keys of a slot import (Valkey 9), which no INFO counts */
 };
 
