@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "backup/backup_store.h"
+#include "backup/guard.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/report.h"
@@ -166,6 +167,8 @@ int backup(struct redis *redis, struct store *store, const struct backup_options
     if (backup_begin(options, &data_dir_fd, err) != 0 ||
         take_and_store(redis, store, options, data_dir_fd, &manifest, err) != 0)
         return -1;
+    if (manifest.proven) /* it holds what the server has loaded from files that were mended */
+        guard_forget_kept(data_dir_fd, manifest.appenddirname, manifest.asked_ms);
     *out = manifest;
     manifest = (struct manifest){0};
     return 0;

@@ -37,12 +37,14 @@ struct command {
 };
 
 /* Each command's file defines its row; main.c lists the rows. */
+extern const struct command command_prepare;
 extern const struct command command_run;
 extern const struct command command_backup;
 extern const struct command command_restore;
 extern const struct command command_list;
 extern const struct command command_verify;
 extern const struct command command_prune;
+extern const struct command command_guard;
 extern const struct command command_ready;
 extern const struct command command_status;
 extern const struct command command_notify;

@@ -32,6 +32,12 @@ enum settings_appendonly {
     SETTINGS_APPENDONLY_NO,
 };
 
+enum settings_guard {
+    SETTINGS_GUARD_OFF,
+    SETTINGS_GUARD_REPORT,
+    SETTINGS_GUARD_FIX,
+};
+
 enum settings_role {
     SETTINGS_ROLE_ANY,
     SETTINGS_ROLE_PRIMARY,
@@ -77,6 +83,7 @@ struct settings {
     char *aclfile; /* relative to data_dir */
     enum settings_appendonly appendonly;
     struct settings_owner restore_owner;
+    enum settings_guard guard; /* of what prepare finds on the volume */
 
     /* the repository */
     char *repository; /* NULL = not set */

@@ -15,6 +15,7 @@
 
 static const char *const include_words[] = {"rdb", "aof", "acl", "cluster", NULL};
 static const char *const appendonly_words[] = {"auto", "yes", "no", NULL};
+static const char *const guard_words[] = {"off", "report", "fix", NULL};
 static const char *const repository_words[] = {"s3://", "file:///", NULL};
 static const char *const hook_words[] = {"https://", "http://", NULL};
 static const char *const role_words[] = {"any", "primary", "replica", NULL};
@@ -288,6 +289,13 @@ const struct setting_row setting_table[] = {
      .value = "UID:GID",
      .help = "who the restored files belong to; auto: the owner of the directory",
      .zero_word = "auto"},
+    {.name = "guard",
+     .type = SETTING_ENUM,
+     FIELD(guard),
+     .default_text = "fix",
+     .value = "WHAT",
+     .help = "what prepare does on a volume with data: off, report, fix what loses nothing",
+     .words = guard_words},
     {.name = "http-listen",
      .type = SETTING_LISTEN,
      FIELD(http_listen),
@@ -343,6 +351,7 @@ _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words");
 _Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 2, "format_words");
 _Static_assert(SETTINGS_APPENDONLY_AUTO == 0 && SETTINGS_APPENDONLY_NO == 2, "appendonly_words");
 _Static_assert(SETTINGS_LOCK_GOVERNANCE == 0 && SETTINGS_LOCK_COMPLIANCE == 1, "lock_words");
+_Static_assert(SETTINGS_GUARD_OFF == 0 && SETTINGS_GUARD_FIX == 2, "guard_words");
 _Static_assert(SETTINGS_ROLE_ANY == 0 && SETTINGS_ROLE_REPLICA == 2, "role_words");
 _Static_assert(SETTINGS_PRUNE_ON == 0 && SETTINGS_PRUNE_OFF == 1, "prune_words");
 _Static_assert(SETTINGS_INCLUDE_RDB == 1 && SETTINGS_INCLUDE_CLUSTER == 8, "include_words");

@@ -1,0 +1,76 @@
+/*
+ * `redkeep prepare`: makes the volume ready for the server to start, for init containers and
+ * entrypoints. A volume without data is restored, one with data is guarded; the repository is asked
+ * only when it is needed.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "commands/guarding.h"
+#include "commands/restored.h"
+#include "commands/restoring.h"
+
+/* What the volume holds already. */
+static int look(const struct restoring *restoring, const struct restore_options *options,
+                struct guard_result *out, struct err *err)
+{
+    enum settings_guard wanted = restoring->context->settings->guard;
+
+    if (guarding_look(restoring, options, wanted == SETTINGS_GUARD_FIX, out, err) != 0)
+        return -1;
+    return guard_judge(out, restoring->dir, err);
+}
+
+static void answer_in_json(const struct command_context *context, struct json *answer,
+                           const struct guard_result *guarded)
+{
+    if (guarded->appendonly != NULL) {
+        struct json *guard_answer = json_object();
+        guarding_answer(guarded, guard_answer);
+        json_set(answer, "guard", guard_answer);
+    } else {
+        json_set_null(answer, "guard");
+    }
+    command_answer(context, answer);
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    struct restoring restoring = {.context = context, .dir = context->settings->data_dir};
+    auto_restore_result struct restore_result result = {0};
+    auto_guard_result struct guard_result guarded = {0};
+    struct restore_options options = {.at_ms = -1, .if_empty = true, .if_backup_exists = true};
+
+    if (restoring_begin(&restoring, &options, err) != 0)
+        return -1;
+    int rc = restore(&options, &result, err);
+    bool holds_data = rc == 0 && strcmp(result.reason, "volume-holds-data") == 0;
+    if (holds_data && context->settings->guard != SETTINGS_GUARD_OFF)
+        rc = look(&restoring, &options, &guarded, err);
+    auto_json struct json *answer = restoring_answer(&result, rc != 0 ? err : NULL);
+    if (command_flag(context, "json")) {
+        answer_in_json(context, answer, &guarded);
+    } else {
+        if (rc == 0 || holds_data)
+            restoring_print(&result, restoring.dir, context->out);
+        if (guarded.appendonly != NULL)
+            guarding_print(&guarded, restoring.dir, context->out);
+    }
+    if (rc == 0 && result.restored) {
+        (void)fflush(context->out); /* main.c looks whether that went well */
+        command_restored(context, &result, answer);
+    }
+    return rc;
+}
+
+static const struct option_spec options[] = {
+    {.name = "json", .help = "answer with one JSON object"},
+    {0},
+};
+
+const struct command command_prepare = {
+    .name = "prepare",
+    .help = "before the server starts: restores an empty volume, guards one with data",
+    .options = options,
+    .run = run,
+};
