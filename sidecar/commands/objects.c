@@ -31,6 +31,9 @@ int command_open_store(const struct command_context *context, const char *writes
         .upload_parallel = settings->upload_parallel,
         .part_bytes = settings->part_bytes,
         .bandwidth_limit = settings->bandwidth_limit,
+        .lock = {.days = settings->lock_days,
+                 .is_compliance = settings->lock_mode == SETTINGS_LOCK_COMPLIANCE,
+                 .small_name = "backup.json"},
         .writes_below = writes_below,
         .clock = context->clock,
     };

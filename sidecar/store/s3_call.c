@@ -17,7 +17,7 @@ enum {
     URL_MAX = 32 * 1024,
     LOOK_AROUND_MS = 200,
     GRACE_LOOKS = 25,
-    MAX_LINES = 8,
+    MAX_LINES = 10,
     OPENING_STALL_S = 10,
 };
 
@@ -78,6 +78,9 @@ struct s3_call *s3_call_new(struct s3 *s3, const struct s3_call_request *request
         (void)snprintf(call->range, sizeof(call->range), "bytes=%llu-%llu",
                        (unsigned long long)request->range_from,
                        (unsigned long long)(request->range_from + request->into_size - 1));
+    if (request->into != NULL)
+        call->request.headers[call->request.header_count++] =
+            (struct s3_header){"range", call->range};
     if (copy_query(call, request) != 0)
         settle(call, -1);
     return call;
@@ -127,15 +130,13 @@ static void add_line(struct head *head, const char *name, const char *value)
 static int sign_attempt(struct s3_call *call, const char *path, struct head *head, struct err *err)
 {
     struct s3 *s3 = call->s3;
-    const struct s3_header extra =
-        call->range[0] != '\0' ? (struct s3_header){"range", call->range} : call->request.condition;
     const struct s3_request request = {
         .method = call->request.method,
         .host = s3->target.host,
         .path = path,
         .query = call->query,
-        .headers = &extra,
-        .header_count = extra.name != NULL ? 1 : 0,
+        .headers = call->request.headers,
+        .header_count = call->request.header_count,
         .payload_sha256 = call->sha256,
         .region = s3->target.region,
         .service = "s3",
@@ -155,8 +156,8 @@ static int sign_attempt(struct s3_call *call, const char *path, struct head *hea
     add_line(head, "Authorization", headers.authorization);
     if (keys->session_token.text != NULL)
         add_line(head, "x-amz-security-token", keys->session_token.text);
-    if (extra.name != NULL)
-        add_line(head, extra.name, extra.value);
+    for (size_t i = 0; i < request.header_count; i++)
+        add_line(head, request.headers[i].name, request.headers[i].value);
     if (call->request.method[0] == 'P')
         add_line(head, "Content-Type", "application/octet-stream");
     return 0;
@@ -311,6 +312,7 @@ static void give_up(struct s3_call *call)
         .error = &call->error,
         .attempts = call->retry.attempts,
         .is_small_object = call->request.body_max != 0,
+        .is_locked = call->request.is_locked,
     };
 
     settle(call, s3_error_set(&failure, &call->err));

@@ -15,6 +15,7 @@
 #include "store/s3_counts.h"
 #include "store/s3_creds.h"
 #include "store/s3_http.h"
+#include "store/s3_lock.h"
 #include "store/s3_retry.h"
 #include "store/s3_sign.h"
 #include "store/s3_target.h"
@@ -38,6 +39,7 @@ struct s3 {
     unsigned stall_s;
     unsigned upload_parallel;
     uint64_t part_bytes;
+    struct store_lock lock;
     struct s3_counts counts; /* of all attempts that came back */
 };
 
@@ -47,8 +49,11 @@ struct s3_call_request {
     const char *key; /* relative to the repository; NULL = the bucket itself */
     struct s3_param query[8];
     size_t query_count;
-    struct s3_header condition; /* if-match or if-none-match; no name: none */
-    uint64_t range_from;        /* of a GET into `into`: exactly into_size bytes from here on */
+    struct s3_header
+        headers[4]; /* signed as well; names and values are borrowed until it is freed */
+    size_t header_count;
+    bool is_locked;      /* they ask for a lock */
+    uint64_t range_from; /* of a GET into `into`: exactly into_size bytes from here on */
     uint8_t *into;
     size_t into_size;
     size_t body_max; /* of a small object; 0 = the answer is an XML document, or none */
@@ -105,6 +110,11 @@ int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err)
 int s3_get_small(struct s3 *s3, const char *key, struct buf *out, char **out_tag_or_null,
                  struct err *err);
 int s3_put_small_if(struct s3 *s3, const struct store_put_if *put, char **out_tag, struct err *err);
+/* Adds what locks the object (s3_lock.h), where objects are to be locked. */
+void s3_lock_request(const struct s3 *s3, const uint8_t *sha256, struct s3_lock_text *text,
+                     struct s3_call_request *request);
+/* Locks what is stored, where objects are to be locked. */
+int s3_lock_stored(struct s3 *s3, const char *key, struct err *err);
 /* Not there is success. */
 int s3_remove(struct s3 *s3, const char *key, struct err *err);
 

@@ -127,6 +127,8 @@ int s3_error_set(const struct s3_failure *failure, struct err *err)
     char why[512];
     char circumstances[400];
 
+    if (failure->is_locked && failure->answer->status == 400 && hint == NULL)
+        hint = "s3-object-lock-days needs a bucket that was made with object lock";
     if (hint == NULL)
         hint = hint_for_fault(failure->answer);
     format_why(failure, why, sizeof(why));

@@ -21,6 +21,7 @@ struct s3_failure {
     const struct s3_error *error;
     unsigned attempts;
     bool is_small_object; /* a whole object was asked for, which has a ceiling of its own */
+    bool is_locked;       /* it was to be locked */
 };
 
 /* Fills *err; returns -1. */

@@ -32,7 +32,8 @@ struct part {
     size_t len;
     size_t number; /* from 1 */
     uint8_t sha256[SHA256_BYTES];
-    struct s3_call *call; /* NULL while it is not under way */
+    char checksum[S3_CHECKSUM_SIZE]; /* of a locked object */
+    struct s3_call *call;            /* NULL while it is not under way */
 };
 
 struct put_sink {
@@ -160,7 +161,7 @@ static int take_buffer(struct put_sink *put, struct err *err)
 
 static int initiate(struct put_sink *put, struct err *err)
 {
-    const struct s3_call_request request = {
+    struct s3_call_request request = {
         .doing = "begin the upload of",
         .method = "POST",
         .key = put->key,
@@ -168,7 +169,11 @@ static int initiate(struct put_sink *put, struct err *err)
         .query_count = 1,
     };
     auto_s3_call struct s3_call *call = NULL;
-    int rc = s3_call_run(put->s3, &request, &call, err);
+    struct s3_lock_text text;
+    int rc;
+
+    s3_lock_request(put->s3, NULL, &text, &request);
+    rc = s3_call_run(put->s3, &request, &call, err);
 
     put->has_lost_upload = s3_call_is_ambiguous(call);
     if (rc != 0)
@@ -206,6 +211,7 @@ static int submit_part(struct put_sink *put, struct err *err)
     part = TAKE_PTR(put->filling);
     digest_part(put, part);
     number = xasprintf("%zu", part->number);
+    s3_lock_format_checksum(part->sha256, part->checksum);
     part->call =
         s3_call_new(put->s3, &(struct s3_call_request){
                                  .doing = "upload a part of",
@@ -213,6 +219,8 @@ static int submit_part(struct put_sink *put, struct err *err)
                                  .key = put->key,
                                  .query = {{"partNumber", number}, {"uploadId", put->upload_id}},
                                  .query_count = 2,
+                                 .headers = {{"x-amz-checksum-sha256", part->checksum}},
+                                 .header_count = put->s3->lock.days > 0 ? 1 : 0,
                                  .body = part->data,
                                  .body_len = part->len,
                                  .sha256 = part->sha256,
@@ -253,13 +261,19 @@ static int put_whole(struct put_sink *put, struct err *err)
     struct part *part = put->filling;
     struct s3_call_request request = {.doing = "store", .method = "PUT", .key = put->key};
     auto_s3_call struct s3_call *call = NULL;
+    struct s3_lock_text text;
+    uint8_t empty[SHA256_BYTES];
 
     if (part != NULL) {
         digest_part(put, part);
         request.body = part->data;
         request.body_len = part->len;
         request.sha256 = part->sha256;
+    } else {
+        sha256_of(NULL, 0, empty);
+        request.sha256 = empty;
     }
+    s3_lock_request(put->s3, request.sha256, &text, &request);
     put->may_be_stored = true;
     if (s3_call_run(put->s3, &request, &call, err) == 0)
         return 0;
@@ -278,6 +292,17 @@ static int format_etag(const char *etag, struct buf *out, struct err *err)
     return 0;
 }
 
+/* What each part was sent with, S3 wants to hear again. */
+static int format_checksum(const struct put_sink *put, size_t i, struct buf *out, struct err *err)
+{
+    char checksum[S3_CHECKSUM_SIZE];
+
+    if (put->s3->lock.days == 0)
+        return 0;
+    s3_lock_format_checksum(put->parts->sha256[i], checksum);
+    return buf_printf(out, err, "<ChecksumSHA256>%s</ChecksumSHA256>", checksum);
+}
+
 static int format_complete(const struct put_sink *put, struct buf *out, struct err *err)
 {
     if (buf_printf(out, err,
@@ -285,8 +310,8 @@ static int format_complete(const struct put_sink *put, struct buf *out, struct e
         return -1;
     for (size_t i = 0; i < put->part_count; i++)
         if (buf_printf(out, err, "<Part><PartNumber>%zu</PartNumber><ETag>", i + 1) != 0 ||
-            format_etag(put->etags[i], out, err) != 0 ||
-            buf_printf(out, err, "</ETag></Part>") != 0)
+            format_etag(put->etags[i], out, err) != 0 || buf_printf(out, err, "</ETag>") != 0 ||
+            format_checksum(put, i, out, err) != 0 || buf_printf(out, err, "</Part>") != 0)
             return -1;
     return buf_printf(out, err, "</CompleteMultipartUpload>");
 }
@@ -311,7 +336,7 @@ static int complete(struct put_sink *put, struct err *err)
     auto_s3_call struct s3_call *call = NULL;
     struct err ignored;
 
-    buf_init(&body, (size_t)MAX_PARTS * (ETAG_SIZE * 5 + 64));
+    buf_init(&body, (size_t)MAX_PARTS * (ETAG_SIZE * 5 + 160));
     if (format_complete(put, &body, err) != 0)
         return -1;
 
@@ -357,6 +382,8 @@ static int put_finish(struct sink *sink, struct err *err)
         if (complete(put, err) != 0)
             return -1;
     }
+    if (s3_lock_stored(put->s3, put->key, err) != 0)
+        return -1;
     put->parts->size = sink->bytes;
     put->is_stored = true;
     return 0;

@@ -120,6 +120,10 @@ int store_open(const struct store_options *options, struct store **out, struct e
         .stall_s = STALL_S,
     };
 
+    if (options->lock.days > 0 && strncmp(options->url, "s3://", 5) != 0)
+        return err_set(
+            err, ERR_CONFIG,
+            "s3-object-lock-days: only the objects of an s3:// repository can be locked");
     if (strncmp(options->url, "file://", 7) == 0)
         return store_dir_open(options, options->url + 7, out, err);
     if (strncmp(options->url, "s3://", 5) == 0)

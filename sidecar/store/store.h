@@ -173,17 +173,27 @@ static inline void store_free(struct store *store)
 DEFINE_CLEANUP(cleanup_store, struct store *, store_free);
 #define auto_store auto_with(cleanup_store)
 
+/* Which objects nobody can remove for a while: those that a sink puts, and small ones whose last
+ * part of the key is small_name. */
+struct store_lock {
+    unsigned days;      /* 0 = none is locked; else it has to be an s3:// repository */
+    bool is_compliance; /* else governance: who may bypass it can */
+    const char *small_name;
+};
+
 struct store_options {
     const char *url;          /* file:///path or s3://bucket/prefix[?style=path|virtual] */
     unsigned upload_parallel; /* parts in flight; 0 = auto: few, up to 12 while the store is slow */
     uint64_t part_bytes;      /* 0 = auto */
     uint64_t bandwidth_limit; /* bytes a second over all connections; 0 = none */
     const char *ca_file;      /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
+    struct store_lock lock;
     const char *writes_below; /* where objects will be put, a key; NULL: it is only read */
     const struct clock *clock;
 };
 
-/* Opens the repository named by options->url (ERR_CONFIG when it is not one we know), and asks once
+/* Opens the repository named by options->url (ERR_CONFIG when it is not one we know, or cannot lock
+ * what is to be locked), and asks once
  * whether it can be used: ERR_STORE when the directory or bucket is not there or refuses. Whether
  * it can be written to is asked of a directory only: S3 has no question for it. */
 int store_open(const struct store_options *options, struct store **out, struct err *err);

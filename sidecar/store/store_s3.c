@@ -80,17 +80,73 @@ int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err)
     return 0;
 }
 
+void s3_lock_request(const struct s3 *s3, const uint8_t *sha256, struct s3_lock_text *text,
+                     struct s3_call_request *request)
+{
+    request->header_count = s3_lock_format(
+        &s3->lock, clock_wall_ms(s3->clock) + s3->clock_offset_ms, sha256, text, request->headers);
+    request->is_locked = request->header_count > 0;
+}
+
+/* Some servers (seen: radosgw 16.2) pass over the headers: of an upload in parts, and of any where
+ * the bucket has no object lock. This question they answer. A lock is only made longer by it. */
+int s3_lock_stored(struct s3 *s3, const char *key, struct err *err)
+{
+    struct s3_header headers[S3_LOCK_HEADERS];
+    struct s3_lock_text text;
+    auto_s3_call struct s3_call *call = NULL;
+    auto_free char *body = NULL;
+    uint8_t sha256[SHA256_BYTES] = {0};
+
+    if (s3_lock_format(&s3->lock, clock_wall_ms(s3->clock) + s3->clock_offset_ms, sha256, &text,
+                       headers) == 0)
+        return 0;
+    body = xasprintf("<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>%s</Mode>"
+                     "<RetainUntilDate>%s</RetainUntilDate></Retention>",
+                     headers[0].value, text.until);
+    sha256_of(body, strlen(body), sha256);
+    s3_lock_format_checksum(sha256, text.checksum);
+    return s3_call_run(s3,
+                       &(struct s3_call_request){
+                           .doing = "lock",
+                           .method = "PUT",
+                           .key = key,
+                           .query = {{"retention", NULL}},
+                           .query_count = 1,
+                           .headers = {{"x-amz-checksum-sha256", text.checksum}},
+                           .header_count = 1,
+                           .is_locked = true,
+                           .body = body,
+                           .body_len = strlen(body),
+                       },
+                       &call, err);
+}
+
+static bool is_to_lock(const struct store_lock *lock, const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return lock->small_name != NULL &&
+           strcmp(slash != NULL ? slash + 1 : key, lock->small_name) == 0;
+}
+
 static int s3_op_put_small(struct store *store, const char *key, const void *data, size_t len,
                            struct err *err)
 {
     struct s3 *s3 = s3_of(store);
-    const struct s3_call_request request = {
+    struct s3_call_request request = {
         .doing = "store", .method = "PUT", .key = key, .body = data, .body_len = len};
+    struct s3_lock_text text;
+    uint8_t sha256[SHA256_BYTES];
     auto_s3_call struct s3_call *call = NULL;
     struct err ignored;
 
     if (store_check_key(key, err) != 0)
         return -1;
+    sha256_of(data, len, sha256);
+    request.sha256 = sha256;
+    if (is_to_lock(&s3->lock, key))
+        s3_lock_request(s3, sha256, &text, &request);
     if (s3_call_run(s3, &request, &call, err) == 0)
         return 0;
     if (s3_call_is_ambiguous(call)) { /* what failed must not be there later all the same */
@@ -347,6 +403,7 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
     s3->upload_parallel = options->upload_parallel;
     s3->quickest_ms = -1;
     s3->part_bytes = options->part_bytes;
+    s3->lock = options->lock;
     if (s3_target_parse(&where, &s3->target, err) != 0 || connect_s3(s3, options, tuning, err) != 0)
         return -1;
     *out = TAKE_PTR(owner);

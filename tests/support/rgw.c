@@ -78,6 +78,13 @@ void rgw_make_bucket(const struct rgw *rgw, const char *bucket)
     run(make, NULL);
 }
 
+void rgw_make_locked_bucket(const struct rgw *rgw, const char *bucket)
+{
+    auto_free char *make = xasprintf("tests/support/rgw.sh bucket %s %s locked", rgw->dir, bucket);
+
+    run(make, NULL);
+}
+
 void rgw_remove_bucket(const struct rgw *rgw, const char *bucket)
 {
     auto_free char *remove = xasprintf(

