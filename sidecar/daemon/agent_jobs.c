@@ -264,7 +264,6 @@ void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end
         notify_ended(agent, end, now);
         break;
     case JOB_HEARTBEAT: /* that it does not come is what its receiver watches for */
-        break;
     case JOB_KIND_COUNT:
     default:
         break;
