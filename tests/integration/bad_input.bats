@@ -98,13 +98,18 @@ ask_the_hole() {
     echo "$!" >"$dir/$1.pid"
 }
 
+# What lies in the repository, but for what a verification notes beside a backup.
+stored() {
+    picture "$dir/repository" | grep -v '/verified-[^/]*$\|/verified-[^/]* f '
+}
+
 # unmoved COMMAND...: it succeeds, and leaves volume and repository as they were
 unmoved() {
     local volume repository
     volume=$(picture "$data")
-    repository=$(picture "$dir/repository")
+    repository=$(stored)
     "$@" || return 1
-    diff <(echo "$volume") <(picture "$data") && diff <(echo "$repository") <(picture "$dir/repository")
+    diff <(echo "$volume") <(picture "$data") && diff <(echo "$repository") <(stored)
 }
 
 # ---- settings ----
