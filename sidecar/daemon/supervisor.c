@@ -325,10 +325,10 @@ static void reload(struct supervisor *self)
     endpoints_lock(self->endpoints);
     int rc = apply(self, &options, &err);
     endpoints_unlock(self->endpoints);
+    if (rc == 0) /* not in the lock: it waits for a request */
+        rc = listener_use(&self->listener, options.http_listen, options.http_token, self->endpoints,
+                          &err);
     if (rc != 0)
-        log_err(&err);
-    else if (listener_use(&self->listener, options.http_listen, options.http_token, self->endpoints,
-                          &err) != 0) /* not in the lock: it waits for a request */
         log_err(&err);
 }
 
