@@ -75,7 +75,7 @@ int guard_list_by_name(const struct guard_set *set, struct aof_manifest *out, st
     if (found.count > 1)
         qsort(found.files, found.count, sizeof(*found.files), compare_files);
     *out = found;
-    found = (struct aof_manifest){0};
+    memset(&found, 0, sizeof(found)); /* given away */
     return 0;
 }
 
