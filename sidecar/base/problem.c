@@ -82,8 +82,8 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
     [PROBLEM_LOADED_LESS] =
         {"LOADED_LESS", "The server has loaded fewer keys than the newest restore point holds.",
          "Stop what writes to it, and compare with `redkeep list` before anything else. If the "
-         "data is gone, stop the server and restore with `redkeep restore --force`, which keeps "
-         "what is there."},
+         "data is gone, stop the server and restore that very backup with `redkeep restore --force "
+         "--backup ID`, which keeps what is there aside."},
     [PROBLEM_SHRUNK] =
         {"SHRUNK", "The newest backup is much smaller than the one before it.",
          "If nobody deleted that much on purpose, look for FLUSHALL, an eviction or an empty "

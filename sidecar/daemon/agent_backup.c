@@ -386,6 +386,17 @@ static bool is_on_its_way(const struct agent *agent)
            (agent->status->next_backup_ms >= 0 && agent->slot_why != AGENT_WHY_SCHEDULE);
 }
 
+/* An alarm is raised, and stands, by what the repository holds now. */
+static bool is_to_be_listed(struct agent *agent, struct agent_time now)
+{
+    if (agent_is_running(agent, JOB_LIST))
+        return true;
+    if (now.mono_ms - agent->jobs[JOB_LIST].started_mono_ms < AGENT_RELIST_MS)
+        return false;
+    agent->list_ms = now.mono_ms;
+    return true;
+}
+
 void agent_check_freshness(struct agent *agent, struct agent_time now)
 {
     auto_free char *why = NULL;
@@ -402,6 +413,8 @@ void agent_check_freshness(struct agent *agent, struct agent_time now)
         return;
     problem = agent->status->backup_count == 0 ? PROBLEM_NO_BACKUP : PROBLEM_BACKUP_STALE;
     if (is_on_its_way(agent) && !agent->is_failing)
+        return;
+    if (is_to_be_listed(agent, now)) /* somebody may have taken one by hand */
         return;
     /* somebody else takes them, or will */
     if (problem == PROBLEM_NO_BACKUP && agent->config.schedule.kind == SCHEDULE_OFF)

@@ -167,6 +167,24 @@ static bool may_pass(enum problem problem)
     return problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_LOCKED;
 }
 
+/* A server that was killed, or has no save points, writes nothing at its end; what it had not saved
+ * is gone with it. */
+static void log_final(struct agent *agent, const struct agent_end *end)
+{
+    int64_t changes = changes_count(&agent->changes);
+
+    if (end->answer == NULL || json_has(end->answer, "id"))
+        agent_log(agent, LOG_LEVEL_INFO, "what the server wrote at its end is stored");
+    else if (changes > 0)
+        agent_log(agent, LOG_LEVEL_WARN,
+                  "the server wrote nothing at its end: about %lld writes since the newest backup "
+                  "were in its memory alone",
+                  (long long)changes);
+    else
+        agent_log(agent, LOG_LEVEL_INFO,
+                  "there is nothing on the volume that the newest backup does not hold");
+}
+
 void agent_final_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
 {
     struct status_job *job = &agent->status->jobs[JOB_FINAL];
@@ -175,7 +193,7 @@ void agent_final_ended(struct agent *agent, const struct agent_end *end, struct 
     agent->final_tries++;
     if (end->exit_code == 0) {
         agent->final_is_done = true;
-        agent_log(agent, LOG_LEVEL_INFO, "what the server wrote at its end is stored");
+        log_final(agent, end);
         if (agent->final_tries > AGENT_TRIES)
             agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE,
                        "what the server wrote at its end is stored after all", now);

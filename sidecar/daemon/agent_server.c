@@ -69,6 +69,17 @@ static void on_loaded(struct agent *agent, struct agent_time now)
     agent_compare_load(agent, now);
 }
 
+/* Of a backup that was taken without a server (at its end) nobody knows how many keys it holds:
+ * then the one before it counts. */
+static const struct status_backup *newest_counted(const struct status *status)
+{
+    for (size_t i = 0; i < status->backup_count; i++) {
+        if (status->backups[i].has_keys)
+            return &status->backups[i];
+    }
+    return NULL;
+}
+
 /* INVARIANT (what is on the volume is what the server loads): a server that was started after the
  * newest restore point and has fewer keys than that is shouted about. Keys that had an expiry may
  * be gone by themselves. */
@@ -83,8 +94,8 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
     agent->load_unchecked = false;
     if (status->backup_count == 0)
         return;
-    newest = &status->backups[0];
-    if (!newest->has_keys || agent->loaded_at_ms < newest->created_ms)
+    newest = newest_counted(status);
+    if (newest == NULL || agent->loaded_at_ms < status->backups[0].created_ms)
         return;
     if (agent->loaded_keys >= newest->keys) {
         agent_clear(agent, PROBLEM_LOADED_LESS);

@@ -18,6 +18,7 @@ enum {
     AGENT_DRAIN_KILL_MS = 5 * 1000,  /* the same at the end, when there is no time */
     AGENT_KILL_MS = 30 * 1000,       /* between SIGTERM and SIGKILL */
     AGENT_LIST_MS = 60 * 60 * 1000,  /* between two looks into the repository */
+    AGENT_RELIST_MS = 60 * 1000,     /* the same, while a backup seems to be too old */
     AGENT_LIST_RETRY_MS = 5 * 1000,  /* after one that failed; doubled up to AGENT_LIST_MS */
     AGENT_HEARTBEAT_MS = 60 * 1000,
     AGENT_UNREACHABLE_MS = 30 * 1000, /* a server that restarts is no alarm */

@@ -39,6 +39,8 @@ void agent_verify_tick(struct agent *agent, struct agent_time now)
         agent_start(agent, JOB_PRUNE, NULL, now);
     } else if (agent->verify_wanted) {
         agent->verify_wanted = false;
+        agent_log(agent, LOG_LEVEL_INFO, "%s: the newest backup",
+                  job_kind_name(agent->verify_kind));
         agent_start(agent, agent->verify_kind, NULL, now);
     }
 }
@@ -83,6 +85,8 @@ void agent_verify_ended(struct agent *agent, enum job_kind job, const struct age
     else if (end->answer != NULL && json_get(end->answer, "results", &results, &ignored) == 0)
         for (const struct json *row = json_first(results); row != NULL; row = json_next(row))
             take_result(agent->status, row, now.wall_ms);
+    if (end->exit_code == 0 && job != JOB_PRUNE)
+        agent_log(agent, LOG_LEVEL_INFO, "%s: the newest backup is good", job_kind_name(job));
     if (end->exit_code != 0 && agent->stop_ms == 0) /* else it was stopped */
         agent_raise(agent, shown->last_problem, true, now, shown->last_message);
     else if (end->exit_code == 0 && job != JOB_PRUNE)

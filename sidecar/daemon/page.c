@@ -18,10 +18,20 @@ enum outlook {
     OUTLOOK_GOOD,
 };
 
+/* What a repository that cannot be asked would give back nobody knows. */
+static bool is_repository_away(const struct status *status)
+{
+    return status_find(status, PROBLEM_STORE_UNREACHABLE) != NULL ||
+           status_find(status, PROBLEM_STORE_DENIED) != NULL ||
+           status_find(status, PROBLEM_STORE_MISSING) != NULL;
+}
+
 static enum outlook outlook_of(const struct status *status)
 {
     auto_free char *why = NULL;
 
+    if (is_repository_away(status))
+        return OUTLOOK_UNKNOWN;
     if (status->last_backup_ok_ms < 0)
         return status->has_backups ? OUTLOOK_NOTHING : OUTLOOK_UNKNOWN;
     return status_backup_is_fresh(status, &why) ? OUTLOOK_GOOD : OUTLOOK_OLD;

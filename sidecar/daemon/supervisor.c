@@ -301,11 +301,11 @@ static void reap(struct supervisor *self)
 
 static int apply(struct supervisor *self, const struct supervisor_options *options, struct err *err)
 {
+    if (zone_use(options->timezone, err) != 0 || start_watcher(self, &options->redis, err) != 0)
+        return err_wrap(err, "the settings stay as they are");
     log_init(options->log_level, options->log_format);
     self->flags = options->flags;
     describe(self, options);
-    if (zone_use(options->timezone, err) != 0 || start_watcher(self, &options->redis, err) != 0)
-        return -1;
     agent_configure(self->agent, &options->agent, time_now(self));
     return 0;
 }

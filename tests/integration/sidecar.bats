@@ -220,6 +220,21 @@ stop_pid_softly() {
     stop_pid_softly
     sidecar_ended 0
     backups_are 1
+    logged "there is nothing on the volume that the newest backup does not hold"
+}
+
+@test "writes that the server took with it are told" {
+    server_start --save ""
+    fill
+    sidecar
+    until_true backups_are 1
+    until_true status_is '.changes_since_backup == 0'
+    cli MSET a 1 b 2 c 3 >/dev/null
+    until_true status_is '.changes_since_backup > 0'
+    kill -KILL "$server"
+    stop_pid_softly
+    sidecar_ended 0
+    logged "were in its memory alone"
 }
 
 @test "the sidecar alone is stopped: it waits no longer than it may" {

@@ -21,6 +21,22 @@ static void init(struct agent_sim *sim, const char *schedule)
     agent_sim_init_with(sim, &config, TO_ONE);
 }
 
+START_TEST(a_backup_by_hand_ends_the_alarm_that_there_is_none)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@daily");
+
+    config.max_age_ms = AGENT_SIM_H;
+    agent_sim_init_with(&sim, &config, TO_ONE);
+    agent_sim_has_backup(&sim, 30 * AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, 40 * AGENT_SIM_MIN);
+    ck_assert(agent_sim_has(&sim, PROBLEM_BACKUP_STALE));
+    agent_sim_has_backup(&sim, 0, 1000);
+    agent_sim_run(&sim, 2 * AGENT_SIM_MIN);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_BACKUP_STALE));
+}
+END_TEST
+
 START_TEST(what_a_backup_warns_of_stands_until_one_goes_without)
 {
     auto_agent_sim struct agent_sim sim;
@@ -292,6 +308,7 @@ static Suite *agent_messages_suite(void)
     TCase *notify = tcase_create("notify");
     TCase *age = tcase_create("age");
 
+    tcase_add_test(heartbeat, a_backup_by_hand_ends_the_alarm_that_there_is_none);
     tcase_add_test(heartbeat, what_a_backup_warns_of_stands_until_one_goes_without);
     tcase_add_test(heartbeat, a_heartbeat_comes_every_minute_while_all_is_well);
     tcase_add_loop_test(heartbeat, there_is_no_heartbeat_while_anything_is_wrong, 0, 6);

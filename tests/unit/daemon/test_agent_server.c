@@ -269,6 +269,21 @@ START_TEST(a_list_that_comes_later_than_the_load_is_compared_then)
 }
 END_TEST
 
+START_TEST(a_backup_whose_keys_nobody_counted_does_not_hide_the_one_before)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init_hourly(&sim);
+    agent_sim_has_backup(&sim, AGENT_SIM_S, 1000);
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert_uint_ge(sim.status.backup_count, 2);
+    sim.status.backups[0].has_keys = false; /* the final one, taken without a server */
+    agent_sim_restart_server(&sim, 0);
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(agent_sim_has(&sim, PROBLEM_LOADED_LESS));
+}
+END_TEST
+
 START_TEST(each_load_is_judged_once)
 {
     auto_agent_sim struct agent_sim sim;
@@ -449,6 +464,7 @@ static Suite *agent_server_suite(void)
     tcase_add_test(size, a_sidecar_that_starts_beside_an_old_server_says_nothing_of_its_load);
     tcase_add_test(size, a_sidecar_that_starts_after_its_server_compares_all_the_same);
     tcase_add_test(size, a_list_that_comes_later_than_the_load_is_compared_then);
+    tcase_add_test(size, a_backup_whose_keys_nobody_counted_does_not_hide_the_one_before);
     tcase_add_test(size, each_load_is_judged_once);
     suite_add_tcase(suite, size);
     tcase_add_test(changes, what_has_not_changed_is_not_backed_up);
