@@ -14,6 +14,7 @@ import sys
 
 import groups
 import retention
+import scan
 import sidecar
 import walk
 from machine import Bench, Failed
@@ -38,6 +39,7 @@ GROUPS = {
     "live": groups.live_server,
     "sidecar": sidecar.sidecar,
     "walk": walk.walk,
+    "scan": scan.scan,
     "retention": retention.retention,
 }
 
