@@ -24,10 +24,16 @@ static int find_lone_dump(struct guard_job *job, bool has_entries, struct err *e
         return -1;
     if (!dump.is_there || dump.is_empty)
         return 0;
-    trap.mend = dump.is_whole && !has_entries ? GUARD_MEND_LAY_BASE : GUARD_MEND_NONE;
-    trap.fix = !dump.is_whole ? "what the dump holds could not be proven; " GUARD_RESTORE
-               : has_entries  ? "empty the append-only directory, and run redkeep guard --fix again"
-                              : "an append-only set is made whose base is the dump";
+    struct stat plain = dump.st;
+    if (fstatat(job->dir_fd, job->names.dbfilename, &plain, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_sys(err, ERR_FAILED, "look at %s", job->names.dbfilename);
+    bool is_link = !S_ISREG(plain.st_mode); /* a server replaces it when it saves */
+    trap.mend = dump.is_whole && !has_entries && !is_link ? GUARD_MEND_LAY_BASE : GUARD_MEND_NONE;
+    trap.fix = is_link ? "put the file itself in the place of the symbolic link, and run redkeep "
+                         "guard --fix again"
+               : !dump.is_whole ? "what the dump holds could not be proven; " GUARD_RESTORE
+               : has_entries ? "empty the append-only directory, and run redkeep guard --fix again"
+                             : "an append-only set is made whose base is the dump";
     (void)guard_add(job, &trap,
                     "there is no append-only set, so the server starts empty without reading the "
                     "dump, and its next save overwrites it");

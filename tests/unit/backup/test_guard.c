@@ -339,6 +339,21 @@ START_TEST(auto_judges_by_what_lies_there)
 }
 END_TEST
 
+START_TEST(a_dump_behind_a_symbolic_link_is_not_made_a_base)
+{
+    const struct trap row = {.pieces = {{"elsewhere/dump", RDB, NULL, 0, 0}}};
+    auto_guard_result struct guard_result result = {0};
+    struct err err = {0};
+
+    trap_build(dir_fd, &row);
+    ck_assert_int_eq(symlinkat("elsewhere/dump", dir_fd, "dump.rdb"), 0);
+    ck_assert_int_eq(run(YES, true, &result, &err), 0);
+    const struct guard_finding *finding = must_find(&result, "dump-without-aof");
+    ck_assert(finding->loses && !finding->fixable);
+    ck_assert(!tree_has(dir_fd, "appendonlydir"));
+}
+END_TEST
+
 START_TEST(what_cannot_be_looked_at_is_an_error)
 {
     auto_guard_result struct guard_result result = {0};
@@ -368,6 +383,7 @@ int main(void)
     tcase_add_test(tcase, a_server_that_runs_keeps_every_fix_away);
     tcase_add_test(tcase, a_version_that_the_target_cannot_load_is_found);
     tcase_add_test(tcase, auto_judges_by_what_lies_there);
+    tcase_add_test(tcase, a_dump_behind_a_symbolic_link_is_not_made_a_base);
     tcase_add_test(tcase, what_cannot_be_looked_at_is_an_error);
     suite_add_tcase(suite, tcase);
 
