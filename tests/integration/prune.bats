@@ -21,11 +21,13 @@ teardown() {
     end_world
 }
 
-# copy_as ID: the backup $id once more, as one of another time
+# copy_as ID: the backup $id once more, as one of another time that nobody has verified yet (each
+# verification leaves a file, and a loop over every removal would not come to an end)
 copy_as() {
     local to
     to=$(object_dir "$1")
-    cp -r "$(object_dir "$id")" "$to"
+    mkdir "$to"
+    cp "$(object_dir "$id")"/{backup.json,data.tar.zst} "$to"
     sed -i "s/\"id\": \"$id\"/\"id\": \"$1\"/" "$to/backup.json"
     resign "$to/backup.json"
     touch -d "${1:0:4}-${1:4:2}-${1:6:2}T${1:9:2}:${1:11:2}:${1:13:2}Z" "$to" "$to"/*
@@ -213,13 +215,13 @@ only_whole_backups() {
     others=(20200101T000000Z-000000 20200102T000000Z-000000)
     export REDKEEP_KEEP_LAST=1 REDKEEP_KEEP_DAILY=off REDKEEP_KEEP_WEEKLY=off
     for call in unlinkat fsync; do
-        for ((n = 1; ; n++)); do
+        for ((n = 1; n < 100; n++)); do
             for other in "${others[@]}"; do
                 rm -rf "$(object_dir "$other")"
                 copy_as "$other"
             done
-            run strace -qq -o /dev/null -e trace=$call -e "inject=$call:signal=KILL:when=$n" \
-                "$redkeep" prune --confirm
+            ASAN_OPTIONS=detect_leaks=0 run strace -qq -o /dev/null -e trace=$call \
+                -e "inject=$call:signal=KILL:when=$n" "$redkeep" prune --confirm
             [[ $status == 137 ]] || break
             only_whole_backups
             does 0 prune --confirm --json
@@ -228,7 +230,7 @@ only_whole_backups() {
             [[ $(find "$dir/repository/db-0/backups" -type f | grep -v -c "/$id/") == 0 ]]
         done
         [[ $status == 0 ]]
-        ((n > 4)) # the two objects of two folders, at least
+        ((n > 4 && n < 100)) # the two objects of two folders, at least
     done
     only_whole_backups
 }

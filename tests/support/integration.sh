@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs bats files, two at a time: most of a test is waiting. A skip is a failure.
+# Runs bats files, two at a time: most of a test is waiting. A skip is a failure, and so is a file that
+# does not come to its end in time: bats itself waits for ever for whoever still holds its output.
 # usage: integration.sh NAME FILE.bats...    NAME is what was asked for, "" for all
 set -uo pipefail
 
@@ -12,14 +13,17 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export work
+limit=${INTEGRATION_SECONDS:-900} # for a file; a ceiling for slow machines, not an expectation
+export work limit
 
 # one FILE.bats: its report as $work/NAME.tap; what did not pass is shown at once
 one() {
-    local report
+    local report begin=$SECONDS rc=0
     report=$work/$(basename "$1" .bats).tap
 
-    bats --tap "$1" </dev/null >"$report" 2>&1
+    timeout --kill-after=20 "$limit" bats --tap "$1" </dev/null >"$report" 2>&1 || rc=$?
+    ((rc < 124)) || echo "not at its end after $((SECONDS - begin)) s: exit $rc" >>"$report"
+    ((SECONDS - begin < 100)) || echo "slow: $1 took $((SECONDS - begin)) s"
     grep -v -e '^ok ' -e '^1\.\.' "$report" >"$report.bad" && {
         echo "$1:"
         cat "$report.bad"
