@@ -125,7 +125,7 @@ static int look_without_manifest(const struct guard_set *set, struct err *err)
 static int judge_mirror(const struct guard_set *set, const char *text, struct err *err)
 {
     struct guard_job *job = set->job;
-    bool is_ours = strncmp(text, GUARD_MIRROR_LINE, strlen(GUARD_MIRROR_LINE)) == 0;
+    bool is_ours = strncmp(text, VOLUME_MIRROR_LINE, strlen(VOLUME_MIRROR_LINE)) == 0;
     struct guard_dump dump = {0};
     struct stat base;
     struct stat st;

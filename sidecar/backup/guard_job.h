@@ -16,8 +16,6 @@
 
 #define GUARD_NEW_PREFIX "redkeep-new."   /* a file that a fix is writing */
 #define GUARD_KEPT_PREFIX "redkeep-kept." /* what a fix has taken out */
-/* Stands in a manifest whose base is another name of the dump: the server has never run on it. */
-#define GUARD_MIRROR_LINE "# redkeep: the base is the dump\n"
 #define GUARD_RESTORE "restore the newest backup: redkeep restore --force"
 #define GUARD_YES "appendonly yes"
 #define GUARD_NO "appendonly no"

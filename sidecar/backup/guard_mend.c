@@ -178,7 +178,7 @@ static int mirror_manifest(const char *base, char **out, struct err *err)
     struct aof_file file = {.name = name, .seq = 1, .type = AOF_BASE};
 
     buf_init(&text, AOF_MANIFEST_MAX);
-    if (buf_append(&text, GUARD_MIRROR_LINE, strlen(GUARD_MIRROR_LINE), err) < 0 ||
+    if (buf_append(&text, VOLUME_MIRROR_LINE, strlen(VOLUME_MIRROR_LINE), err) < 0 ||
         aof_manifest_format(&file, 1, &text, err) < 0)
         return -1;
     *out = buf_take(&text);

@@ -5,6 +5,9 @@
  *     appendonlydir/appendonly.aof.1.base.rdb     the same inode: what appendonly yes loads
  *     appendonlydir/appendonly.aof.manifest
  *
+ * The manifest's first line (VOLUME_MIRROR_LINE) tells a guard so, for as long as no server has run
+ * on the set: it can make the base of a newer dump again.
+ *
  * Servers never write into either file, they replace them, so one inode serves both. With
  * appendonly yes a lone dump.rdb is ignored and later overwritten (INVARIANT 5).
  */
@@ -195,7 +198,8 @@ static int add_base(struct staging *staging, struct err *err)
     struct aof_file file = {.name = base, .seq = 1, .type = AOF_BASE};
 
     buf_init(&text, AOF_MANIFEST_MAX);
-    if (need_dirs(staging, base_path, staging->file_mode, err) != 0 ||
+    if (buf_append(&text, VOLUME_MIRROR_LINE, strlen(VOLUME_MIRROR_LINE), err) != 0 ||
+        need_dirs(staging, base_path, staging->file_mode, err) != 0 ||
         stage_add_link(staging->stage, names->dbfilename, base_path, err) != 0 ||
         aof_manifest_format(&file, 1, &text, err) != 0)
         return -1;

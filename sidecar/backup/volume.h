@@ -23,6 +23,9 @@ struct volume_names { /* all set */
 
 #define VOLUME_WHAT_MAX 400
 #define VOLUME_ASIDE_PREFIX "before-restore-" /* of what a restore has moved aside */
+/* Begins an append-only manifest whose base is another name of the dump. A server reads over it,
+ * and drops it when it writes its own; so while it stands there no server has run on the set. */
+#define VOLUME_MIRROR_LINE "# redkeep: the base is the dump\n"
 
 /* *out_holds: there is data; what names it, for people. Reads only. dir_fd is the open data
  * directory. */

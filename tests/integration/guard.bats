@@ -149,6 +149,33 @@ cut_by() {
     holds a b
 }
 
+@test "what was restored for both is mended too when the server has saved another dump since" {
+    unset REDKEEP_APPENDONLY
+    export REDKEEP_REPOSITORY=file://$dir/repository
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    backup
+    server_kill
+    lose_volume
+    restore
+    [[ $(head -n 1 "$aof/appendonly.aof.manifest") == '# redkeep: the base is the dump' ]]
+    does 0 guard --json
+    server_start --appendonly no
+    cli SET b 2 >/dev/null
+    sleep 1.1 # the times of files are whole seconds to some
+    server_stop
+    finds stale-base '.when == "appendonly yes" and .fixable'
+    mends stale-base
+    server_start --appendonly yes
+    [[ $(cli MGET a b | tr '\n' ' ') == '1 2 ' ]]
+    cli SET c 3 >/dev/null
+    cli BGREWRITEAOF >/dev/null
+    until_true info_is aof_rewrite_in_progress 0
+    server_stop
+    ! grep -q redkeep "$aof/appendonly.aof.manifest" || false
+    holds a b c
+}
+
 @test "with appendonly no, a lone dump is no trap" {
     server_start --appendonly no
     cli SET a 1 >/dev/null
