@@ -42,10 +42,8 @@ void agent_free(struct agent *agent)
         free(action.text);
     for (size_t i = 0; i < agent->message_count; i++)
         free(agent->messages[i]);
-    for (size_t i = 0; i < JOB_KIND_COUNT; i++) {
-        free(agent->jobs[i].message);
-        free(agent->jobs[i].warning_text);
-    }
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++)
+        agent_job_clear(&agent->jobs[i]);
     free(agent);
 }
 
@@ -129,9 +127,9 @@ void agent_start(struct agent *agent, enum job_kind job, char *input, struct age
 {
     struct agent_job *inside = &agent->jobs[job];
 
-    free(inside->message);
-    free(inside->warning_text);
-    *inside = (struct agent_job){.heard_ms = now.mono_ms, .started_mono_ms = now.mono_ms};
+    agent_job_clear(inside);
+    inside->heard_ms = now.mono_ms;
+    inside->started_mono_ms = now.mono_ms;
     agent->status->jobs[job].is_running = true;
     agent_push(agent, (struct agent_action){.kind = AGENT_START, .job = job, .text = input});
 }

@@ -34,8 +34,7 @@ struct agent_config {
     int64_t jitter_ms;
     int64_t max_age_ms; /* 0: twice the schedule's longest pause */
     enum agent_role role;
-    uint64_t on_changes;           /* 0: off */
-    unsigned shrink_alarm_percent; /* 0: off */
+    uint64_t on_changes; /* 0: off */
     int64_t drain_ms;
     bool has_notify;
     bool has_heartbeat;

@@ -239,48 +239,21 @@ void agent_backup_tick(struct agent *agent, struct agent_time now)
     }
 }
 
-/* INVARIANT (a collapse does not pass in silence): it may be a FLUSHALL. */
-static void check_shrink(struct agent *agent, const struct status_backup *before,
-                         const struct status_backup *after, struct agent_time now)
-{
-    unsigned percent = agent->config.shrink_alarm_percent;
-    bool keys_fell = before->has_keys && after->has_keys &&
-                     (double)after->keys < (double)before->keys * (100 - percent) / 100;
-    bool bytes_fell =
-        (double)after->size_bytes < (double)before->size_bytes * (100 - percent) / 100;
-    char sizes[2][32];
-
-    if (percent == 0)
-        return;
-    if (!keys_fell && !bytes_fell) {
-        agent_clear(agent, PROBLEM_SHRUNK);
-        return;
-    }
-    format_size(before->size_bytes, sizes[0], sizeof(sizes[0]));
-    format_size(after->size_bytes, sizes[1], sizeof(sizes[1]));
-    auto_free char *detail =
-        before->has_keys && after->has_keys
-            ? xasprintf("backup %s holds %" PRIu64 " keys in %s, and the one before it, %s, "
-                        "%" PRIu64 " in %s",
-                        after->id, after->keys, sizes[1], before->id, before->keys, sizes[0])
-            : xasprintf("backup %s holds %s, and the one before it, %s, %s", after->id, sizes[1],
-                        before->id, sizes[0]);
-    agent_raise(agent, PROBLEM_SHRUNK, true, now, detail);
-}
-
 /* The problems that a backup which went well proves to be over. */
 static void clear_backup_problems(struct agent *agent)
 {
     static const enum problem kept[] = {
         /* these are judged by something else than a backup */
-        PROBLEM_BGSAVE_ERR,    PROBLEM_WRITE_ERR,       PROBLEM_AOF_REWRITE_ERR, PROBLEM_SHRUNK,
-        PROBLEM_BACKUP_STALE,  PROBLEM_NO_BACKUP,       PROBLEM_BACKUP_CORRUPT,  PROBLEM_LOG_LOST,
-        PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN, PROBLEM_LOADED_LESS,
+        PROBLEM_BGSAVE_ERR,   PROBLEM_WRITE_ERR,     PROBLEM_AOF_REWRITE_ERR,
+        PROBLEM_BACKUP_STALE, PROBLEM_NO_BACKUP,     PROBLEM_BACKUP_CORRUPT,
+        PROBLEM_LOG_LOST,     PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN,
+        PROBLEM_LOADED_LESS,
     };
     struct status *status = agent->status;
 
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        bool is_kept = agent_list_has(agent, problem) || problem == agent->jobs[JOB_BACKUP].warning;
+        bool is_kept =
+            agent_list_has(agent, problem) || agent->jobs[JOB_BACKUP].warnings[problem] != NULL;
 
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
             is_kept = is_kept || kept[i] == problem;
@@ -316,9 +289,7 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
     agent->attempt = 0;
     agent->load_unchecked = false;
     clear_backup_problems(agent);
-    if (agent->jobs[JOB_BACKUP].warning != PROBLEM_NONE) /* stands until one goes without */
-        agent_raise(agent, agent->jobs[JOB_BACKUP].warning, true, now,
-                    agent->jobs[JOB_BACKUP].warning_text);
+    agent_raise_warnings(agent, JOB_BACKUP, now);
     if (agent->is_failing) {
         agent->is_failing = false;
         agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE, "a backup was taken again", now);
@@ -335,8 +306,6 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
         auto_free char *detail = xasprintf("backup %s is not proven", backup.id);
         agent_raise(agent, PROBLEM_BACKUP_UNPROVEN, true, now, detail);
     }
-    if (status->backup_count > 0)
-        check_shrink(agent, &status->backups[0], &backup, now);
     status_add_backup(status, &backup);
 }
 

@@ -194,6 +194,7 @@ void agent_final_ended(struct agent *agent, const struct agent_end *end, struct 
     if (end->exit_code == 0) {
         agent->final_is_done = true;
         log_final(agent, end);
+        agent_raise_warnings(agent, JOB_FINAL, now);
         if (agent->final_tries > AGENT_TRIES)
             agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE,
                        "what the server wrote at its end is stored after all", now);

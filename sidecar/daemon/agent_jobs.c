@@ -45,8 +45,25 @@ static void take_warning(struct agent_job *inside, const struct json *warning)
 {
     enum problem problem = problem_find(words(warning, "code"));
 
-    inside->warning = problem != PROBLEM_NONE ? problem : PROBLEM_FAILED;
-    set_text(&inside->warning_text, words(warning, "message"));
+    if (problem == PROBLEM_NONE)
+        problem = PROBLEM_FAILED;
+    set_text(&inside->warnings[problem], words(warning, "message"));
+}
+
+void agent_raise_warnings(struct agent *agent, enum job_kind job, struct agent_time now)
+{
+    for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
+        if (agent->jobs[job].warnings[problem] != NULL)
+            agent_raise(agent, problem, true, now, agent->jobs[job].warnings[problem]);
+    }
+}
+
+void agent_job_clear(struct agent_job *inside)
+{
+    for (size_t i = 0; i < PROBLEM_COUNT; i++)
+        free(inside->warnings[i]);
+    free(inside->message);
+    *inside = (struct agent_job){0};
 }
 
 static void take_progress(struct status_job *job, const struct json *progress)

@@ -51,9 +51,8 @@ struct agent_job {      /* what is known of a running job beside its struct stat
     int64_t stopped_ms; /* when it was told to stop; 0: it was not */
     bool is_killed;
     bool is_hung;
-    enum problem warning; /* the last that it gave; PROBLEM_NONE: none */
-    char *warning_text;
-    enum problem problem; /* of its error report; PROBLEM_NONE: none came */
+    char *warnings[PROBLEM_COUNT]; /* that it gave, by problem; NULL: none of this kind */
+    enum problem problem;          /* of its error report; PROBLEM_NONE: none came */
     char *message;
     int64_t started_mono_ms;
 };
@@ -147,6 +146,10 @@ void agent_check_freshness(struct agent *agent, struct agent_time now);
 /* agent_jobs.c */
 /* Did a list raise it, and did none go well since? */
 bool agent_list_has(const struct agent *agent, enum problem problem);
+/* What a job that went well has warned of is a problem, until one goes well without. */
+void agent_raise_warnings(struct agent *agent, enum job_kind job, struct agent_time now);
+/* Forgets what the job said. */
+void agent_job_clear(struct agent_job *inside);
 
 /* agent_verify.c: what is done to backups that are there */
 void agent_verify_plan(struct agent *agent, struct agent_time now);

@@ -23,7 +23,6 @@
 struct agent_config agent_sim_config(const char *schedule)
 {
     struct agent_config config = {
-        .shrink_alarm_percent = 50,
         .drain_ms = 25000,
     };
     struct err err;

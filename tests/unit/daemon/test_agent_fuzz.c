@@ -35,7 +35,6 @@ static struct agent_config any_config(uint64_t *seed)
     config.max_age_ms = one_in(seed, 3) ? 1 + (int64_t)draw(seed, 10000000) : 0;
     config.role = (enum agent_role)draw(seed, 3);
     config.on_changes = one_in(seed, 2) ? draw(seed, 100) : 0;
-    config.shrink_alarm_percent = (unsigned)draw(seed, 101);
     config.drain_ms = (int64_t)draw(seed, 40000);
     config.has_notify = !one_in(seed, 3);
     config.has_heartbeat = !one_in(seed, 3);

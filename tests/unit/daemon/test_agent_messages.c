@@ -58,6 +58,25 @@ START_TEST(what_a_backup_warns_of_stands_until_one_goes_without)
 }
 END_TEST
 
+START_TEST(what_the_final_backup_warns_of_is_told)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@daily");
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, 30 * AGENT_SIM_S);
+    sim.server.is_down = true;
+    agent_sim_stop(&sim);
+    agent_sim_run(&sim, AGENT_SIM_S / 2);
+    agent_sim_report(&sim, JOB_FINAL,
+                     "{\"warning\":{\"code\":\"SHRUNK\",\"message\":\"1 key\"}}");
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert_str_eq(agent_sim_story(&sim), "20 12:59:30 start final-backup\n"
+                                            "20 12:59:31 tell problem SHRUNK\n"
+                                            "20 12:59:31 exit 0\n");
+}
+END_TEST
+
 START_TEST(a_heartbeat_comes_every_minute_while_all_is_well)
 {
     auto_agent_sim struct agent_sim sim;
@@ -310,6 +329,7 @@ static Suite *agent_messages_suite(void)
 
     tcase_add_test(heartbeat, a_backup_by_hand_ends_the_alarm_that_there_is_none);
     tcase_add_test(heartbeat, what_a_backup_warns_of_stands_until_one_goes_without);
+    tcase_add_test(heartbeat, what_the_final_backup_warns_of_is_told);
     tcase_add_test(heartbeat, a_heartbeat_comes_every_minute_while_all_is_well);
     tcase_add_loop_test(heartbeat, there_is_no_heartbeat_while_anything_is_wrong, 0, 6);
     tcase_add_test(heartbeat, there_is_no_heartbeat_before_the_first_backup);
