@@ -75,7 +75,8 @@ static void pin(struct store *store, const struct backup_options *options, const
     auto_free char *told =
         xasprintf("backup %s holds %s in backup %s, the one before it, which %s", manifest->id, how,
                   before_id,
-                  is_pinned ? "is kept from now on, until `redkeep prune --accept-shrink`"
+                  is_pinned ? "is kept from now on, until `redkeep prune --accept-shrink "
+                              "--confirm`"
                             : "could not be pinned, so that retention may remove it in time");
 
     backup_warn(options, PROBLEM_SHRUNK, told);

@@ -87,7 +87,8 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
     [PROBLEM_SHRUNK] =
         {"SHRUNK", "The newest backup is much smaller than the one before it.",
          "If nobody deleted that much on purpose, look for FLUSHALL, an eviction or an empty "
-         "start. The backup from before is kept, and can be restored with --backup ID."},
+         "start. The backup from before is kept, and can be restored with --backup ID. If it was "
+         "meant, `redkeep prune --accept-shrink --confirm` lets retention have it again."},
     [PROBLEM_NO_DATA] =
         {"NO_DATA", "There is nothing to back up: none of the files asked for is there.",
          "Check data-dir and backup-include. With `appendonly no`, backup-include aof alone finds "
