@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 find sidecar -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
     BEGIN {
-        n = split("base stream store redis backup daemon commands", layer, " ")
+        n = split("base stream store redis host backup daemon commands", layer, " ")
         for (i = 1; i <= n; i++)
             rank[layer[i]] = i
     }
@@ -23,6 +23,8 @@ find sidecar -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
             why = from "/ may not look at " to "/"
         else if (from == "redis" && to != "redis" && to != "base")
             why = "redis/ may look at base/ only"
+        else if (from == "host" && to != "host" && to != "redis" && to != "base")
+            why = "host/ may look at redis/ and base/ only"
         else
             next
         print FILENAME ":" FNR ": includes " quoted[2] ": " why

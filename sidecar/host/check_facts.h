@@ -1,0 +1,61 @@
+/*
+ * What the checks judge: facts, read once (check_read.h for the host and the volume; the command
+ * for server and backups). Tests fill it from saved trees and texts. Text is borrowed.
+ */
+#ifndef HOST_CHECK_FACTS_H
+#define HOST_CHECK_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/pairs.h"
+
+/* The volume, as the directory that redkeep sees; -1 and NULL: unknown. */
+struct check_volume {
+    const char *path;        /* data-dir; NULL: none is set or it is not there */
+    const char *file_system; /* "ext4", "xfs", "nfs4", "overlay", "tmpfs": /proc/mounts' word */
+    int64_t total_bytes;
+    int64_t free_bytes;   /* for those who are not root */
+    int64_t total_inodes; /* 0: the file system has no fixed number */
+    int64_t free_inodes;
+    int is_read_only;  /* 0, 1, -1 */
+    int64_t owner_uid; /* of the directory */
+    int64_t owner_gid;
+    int64_t mode;               /* permission bits */
+    int64_t fsync_us;           /* the median of a few measured ones; -1: not measured */
+    const char *const *entries; /* names at the top, NULL-terminated; NULL: could not be listed */
+    const char *const *old_temp_files; /* leftovers of saves that died; NULL-terminated, or NULL */
+    int repository_is_inside;          /* the file:// repository is on the same volume: 0, 1, -1 */
+};
+
+/* The backups, of the sidecar's status or the repository; -1: unknown. */
+struct check_backup {
+    bool has_repository;  /* one is set */
+    int64_t newest_ms;    /* when its data was forked; 0: there is none */
+    int64_t max_age_ms;   /* 0: no bound */
+    int64_t lag_ms;       /* what a lost volume would cost now */
+    int64_t drilled_ms;   /* the last drill; 0: never */
+    int drill_ok;         /* 0, 1, -1 */
+    int has_drill_server; /* one is set */
+    int is_encrypted;     /* the newest backup */
+    int may_delete;       /* the credentials can delete objects: 0, 1, -1 not tried */
+    int is_versioned;     /* the bucket keeps versions or locks objects */
+    int prunes;           /* the setting prune is on */
+};
+
+struct check_facts {
+    int root_fd; /* "/", or a saved tree: proc/sys/vm/..., sys/kernel/mm/..., are read below it */
+    int64_t now_ms; /* wall clock */
+
+    /* the server; NULL: cannot be asked, server_why says why in words */
+    const struct pairs *info;   /* INFO everything */
+    const struct pairs *config; /* CONFIG GET *; NULL: not allowed */
+    const char *server_why;
+    bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */
+    int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
+
+    struct check_volume volume;
+    struct check_backup backup;
+};
+
+#endif
