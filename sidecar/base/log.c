@@ -223,31 +223,45 @@ void log_warn(const char *format, ...)
     va_end(args);
 }
 
-void log_text(enum log_level level, const char *text)
+/* A hint is a field of its own: what joined the two is neither's. */
+static void emit_with_hint(struct event event)
+{
+    const char *hint = event.message[event.message_len] == '\0' ? err_hint(event.message) : NULL;
+
+    if (hint != NULL) {
+        event.message_len = (size_t)(hint - event.message);
+        event.hint = hint + strlen("HINT: ");
+    }
+    while (hint != NULL && event.message_len > 0 &&
+           strchr(" \n.;", event.message[event.message_len - 1]) != NULL)
+        event.message_len--;
+    emit(&event);
+}
+
+void log_text(enum log_level level, enum problem problem, const char *text)
 {
     int saved_errno = errno;
 
     if (level >= atomic_load(&state.level))
-        emit(&(struct event){
-            .level = level, .message = text, .message_len = strnlen(text, MAX_MESSAGE)});
+        emit_with_hint((struct event){
+            .level = level,
+            .message = text,
+            .message_len = strnlen(text, MAX_MESSAGE),
+            .code = problem != PROBLEM_NONE ? problem_row(problem)->code : NULL,
+        });
     errno = saved_errno;
 }
 
 void log_err(const struct err *err)
 {
     int saved_errno = errno;
-    const char *hint = err_hint(err->msg);
-    size_t len = hint ? (size_t)(hint - err->msg) : strlen(err->msg);
 
-    while (hint && len > 0 && strchr(" \n.;", err->msg[len - 1]))
-        len--; /* what joined the two */
-    emit(&(struct event){
+    emit_with_hint((struct event){
         .level = LOG_LEVEL_ERROR,
         .message = err->msg,
-        .message_len = len,
+        .message_len = strlen(err->msg),
         .kind = err_kind_name(err->kind),
         .code = problem_row(err_problem(err))->code,
-        .hint = hint ? hint + strlen("HINT: ") : NULL,
     });
     report_error(err);
     errno = saved_errno;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/problem.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: text on a tty */
@@ -22,8 +23,9 @@ void log_init(enum log_level level, enum log_format format);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same with a text that is there already. */
-void log_text(enum log_level level, const char *text);
+/* The same with a text that is there already; a problem's code (but PROBLEM_NONE's) and a "HINT: "
+ * tail become fields as in log_err. */
+void log_text(enum log_level level, enum problem problem, const char *text);
 /* The error with the names of its kind and problem as fields; a "HINT: " tail becomes a field of
  * its own in JSON. In a job the supervisor is told it as well (report_error). */
 void log_err(const struct err *err);

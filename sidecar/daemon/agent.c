@@ -103,19 +103,39 @@ bool agent_take(struct agent *agent, struct agent_action *out)
     return false;
 }
 
-void agent_log(struct agent *agent, enum log_level level, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static void push_log(struct agent *agent,
+                                                           enum log_level level,
+                                                           enum problem problem, const char *format,
+                                                           va_list args)
 {
-    char text[1024];
-    va_list args;
+    char text[4096];
 
-    va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args); /* too long is cut */
-    va_end(args);
     agent_push(agent, (struct agent_action){
                           .kind = AGENT_LOG,
                           .level = level,
+                          .problem = problem,
                           .text = xstrdup(text),
                       });
+}
+
+void agent_log(struct agent *agent, enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    push_log(agent, level, PROBLEM_NONE, format, args);
+    va_end(args);
+}
+
+void agent_log_problem(struct agent *agent, enum log_level level, enum problem problem,
+                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    push_log(agent, level, problem, format, args);
+    va_end(args);
 }
 
 bool agent_is_running(const struct agent *agent, enum job_kind job)
@@ -175,7 +195,9 @@ void agent_raise(struct agent *agent, enum problem problem, bool tell, struct ag
 
     if (!status_raise(agent->status, problem, now.wall_ms, detail))
         return;
-    agent_log(agent, LOG_LEVEL_WARN, "%s: %s. %s", row->code, detail, row->remedy);
+    /* the remedy is the hint, or stands behind one */
+    agent_log_problem(agent, LOG_LEVEL_WARN, problem,
+                      err_hint(detail) != NULL ? "%s. %s" : "%s. HINT: %s", detail, row->remedy);
     if (tell)
         agent_tell(agent, NOTIFY_PROBLEM, problem, detail, now);
 }
@@ -183,7 +205,7 @@ void agent_raise(struct agent *agent, enum problem problem, bool tell, struct ag
 void agent_clear(struct agent *agent, enum problem problem)
 {
     if (status_clear(agent->status, problem))
-        agent_log(agent, LOG_LEVEL_INFO, "%s is over", problem_row(problem)->code);
+        agent_log_problem(agent, LOG_LEVEL_INFO, problem, "%s is over", problem_row(problem)->code);
 }
 
 bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)

@@ -59,6 +59,7 @@ struct agent_action {
     enum job_kind job;
     char *text; /* AGENT_LOG: the line; AGENT_START: what the job reads from stdin, NULL: nothing */
     enum log_level level;
+    enum problem problem; /* AGENT_LOG: what the line is about; PROBLEM_NONE: none */
     int exit_code;
 };
 

@@ -325,15 +325,15 @@ static void failed(struct agent *agent, const struct agent_end *end, struct agen
         int64_t pause = (int64_t)AGENT_RETRY_MS << (agent->attempt - 1);
 
         agent->retry_ms = now.mono_ms + pause;
-        agent_log(agent, LOG_LEVEL_WARN, "the backup failed, try %u of %d; once more in %d s",
-                  agent->attempt, AGENT_TRIES, (int)(pause / 1000));
+        agent_log_problem(agent, LOG_LEVEL_WARN, job->last_problem,
+                          "the backup failed, try %u of %d; once more in %d s", agent->attempt,
+                          AGENT_TRIES, (int)(pause / 1000));
         return;
     }
     agent->attempt = 0;
-    agent_log(agent, LOG_LEVEL_ERROR,
-              "no backup was taken: %s. The next try is that of the "
-              "schedule",
-              job->last_message);
+    agent_log_problem(agent, LOG_LEVEL_ERROR, job->last_problem,
+                      "no backup was taken: %s. The next try is that of the schedule",
+                      job->last_message);
     if (!agent->is_failing) /* one alarm, until it works again */
         agent_tell(agent, NOTIFY_FAILED, job->last_problem, job->last_message, now);
     agent->is_failing = true;

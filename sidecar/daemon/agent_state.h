@@ -118,6 +118,9 @@ struct agent {
 /* agent.c */
 void agent_log(struct agent *agent, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same about a problem, whose code stands beside the text. */
+void agent_log_problem(struct agent *agent, enum log_level level, enum problem problem,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 void agent_start(struct agent *agent, enum job_kind job, char *input, struct agent_time now);
 void agent_push(struct agent *agent, struct agent_action action);
 void agent_stop_job(struct agent *agent, enum job_kind job, struct agent_time now);

@@ -224,7 +224,7 @@ static void act(struct supervisor *self)
                 job_signal(self->jobs[action.job], action.kind == AGENT_STOP ? SIGTERM : SIGKILL);
             break;
         case AGENT_LOG:
-            log_text(action.level, action.text);
+            log_text(action.level, action.problem, action.text);
             break;
         case AGENT_POKE:
             watcher_poke(self->watcher);

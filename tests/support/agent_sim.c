@@ -199,7 +199,9 @@ static void act(struct agent_sim *sim)
             stop(sim, action.job, action.kind == AGENT_KILL);
             break;
         case AGENT_LOG: {
-            auto_free char *line = xasprintf("%s: %s\n", levels[action.level], text);
+            auto_free char *line = xasprintf(
+                "%s %s: %s\n", levels[action.level],
+                action.problem != PROBLEM_NONE ? problem_row(action.problem)->code : "-", text);
             put(sim, &sim->log, line);
             break;
         }

@@ -88,7 +88,7 @@ struct agent_sim {
 
     struct buf story; /* what it did */
     struct buf shown; /* what agent_sim_story gave out last */
-    struct buf log;   /* what it logged, with the level */
+    struct buf log;   /* what it logged: "warn CODE: text", "info -: text" */
     bool is_quiet;    /* neither is written */
     bool has_exited;
     int exit_code;

@@ -203,11 +203,27 @@ START_TEST(what_is_no_error_has_no_code)
 {
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
     capture_begin(&capture);
-    log_warn("x");
+    log_text(LOG_LEVEL_WARN, PROBLEM_NONE, "x");
 
     auto_json struct json *line = captured_json();
 
     ck_assert(!json_has(line, "code"));
+}
+END_TEST
+
+START_TEST(a_text_about_a_problem_has_its_code_and_hint)
+{
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    capture_begin(&capture);
+    log_text(LOG_LEVEL_WARN, PROBLEM_STORE_MISSING, "no /backups. HINT: create it");
+
+    auto_json struct json *line = captured_json();
+
+    check_field(line, "level", "warn");
+    check_field(line, "msg", "no /backups");
+    check_field(line, "code", "STORE_MISSING");
+    check_field(line, "hint", "create it");
+    ck_assert(!json_has(line, "kind"));
 }
 END_TEST
 
@@ -457,6 +473,7 @@ int main(void)
     tcase_add_test(tcase, an_error_as_text_ends_in_the_hint);
     tcase_add_test(tcase, the_problem_that_was_said_is_the_code);
     tcase_add_test(tcase, what_is_no_error_has_no_code);
+    tcase_add_test(tcase, a_text_about_a_problem_has_its_code_and_hint);
     tcase_add_test(tcase, a_full_disk_costs_the_line_and_nothing_else);
     tcase_add_test(tcase, nobody_to_read_costs_the_line_and_nothing_else);
     tcase_add_loop_test(tcase, a_reader_that_stands_still_costs_lines_until_it_goes_on, 0, 2);

@@ -28,6 +28,23 @@ static void init(struct agent_sim *sim, const char *schedule)
     agent_sim_has_backup(sim, 30 * AGENT_SIM_MIN, 1000);
 }
 
+START_TEST(the_lines_about_a_problem_have_its_code)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@hourly");
+    agent_sim_next(&sim, JOB_BACKUP, 3, denied);
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_run(&sim, AGENT_SIM_MIN / 2);
+    ck_assert_uint_eq(agent_sim_logged(&sim, "warn STORE_DENIED: 403. HINT: Check the key"), 1);
+    ck_assert_uint_eq(agent_sim_logged(&sim, "warn STORE_DENIED: the backup failed, try 1 of"), 1);
+    ck_assert_uint_eq(agent_sim_logged(&sim, "error STORE_DENIED: no backup was taken: 403"), 1);
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_run(&sim, AGENT_SIM_MIN / 2);
+    ck_assert_uint_eq(agent_sim_logged(&sim, "info STORE_DENIED: STORE_DENIED is over"), 1);
+}
+END_TEST
+
 START_TEST(a_backup_by_hand_is_waited_for_and_is_no_failure)
 {
     auto_agent_sim struct agent_sim sim;
@@ -384,6 +401,7 @@ static Suite *agent_failures_suite(void)
     TCase *tries = tcase_create("tries");
     TCase *jobs = tcase_create("jobs");
 
+    tcase_add_test(tries, the_lines_about_a_problem_have_its_code);
     tcase_add_test(tries, a_backup_by_hand_is_waited_for_and_is_no_failure);
     tcase_add_test(tries, a_backup_is_tried_three_times);
     tcase_add_test(tries, after_three_tries_there_is_an_alarm_and_the_next_time);
