@@ -8,6 +8,7 @@
 
 #include "backup/catalog.h"
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -18,11 +19,21 @@ struct verifying {
     const struct command_context *context;
     struct store *store;
     struct json *results; /* an array */
+    unsigned percent;     /* 0: everything */
     size_t corrupt;
     size_t too_new;
 };
 
-static struct json *to_json(const struct verify_result *result)
+static uint32_t random_u32(void *context)
+{
+    uint32_t random;
+
+    (void)context;
+    fs_random(&random, sizeof(random));
+    return random;
+}
+
+static struct json *to_json(const struct verify_result *result, unsigned percent)
 {
     struct json *row = json_object();
 
@@ -35,6 +46,10 @@ static struct json *to_json(const struct verify_result *result)
         json_set_null(row, "keys");
     json_set_string(row, "why", result->why);
     json_set_double(row, "seconds", (double)result->took_ms / 1000.0);
+    if (result->sampled) {
+        json_set_u64(row, "percent", percent);
+        json_set_u64(row, "checked_bytes", result->checked_bytes);
+    }
     return row;
 }
 
@@ -137,14 +152,17 @@ static int verify_one(struct verifying *verifying, const char *id, struct err *e
     const struct command_context *context = verifying->context;
     struct verify_options options = {.instance = context->settings->instance,
                                      .workers = context->settings->compress_workers,
-                                     .clock = context->clock};
+                                     .clock = context->clock,
+                                     .percent = verifying->percent,
+                                     .random = random_u32};
     struct verify_result result = {0};
     struct json *row;
 
     if (verify(verifying->store, id, &options, &result, err) != 0)
         return -1;
-    row = to_json(&result);
-    if (!result.too_new) /* then it was not looked at */
+    row = to_json(&result, verifying->percent);
+    /* one that is too new was not looked at, and a sample proves nothing but damage */
+    if (!result.too_new && !(result.ok && result.sampled))
         note(verifying, id, result.ok, row);
     json_push(verifying->results, row);
     verifying->too_new += result.too_new ? 1 : 0;
@@ -168,6 +186,25 @@ static int verify_all(struct verifying *verifying, const struct catalog *catalog
                             catalog->count);
         log_info("backup %s was removed meanwhile: passed over", id);
     }
+    return 0;
+}
+
+static int read_percent(const struct command_context *context, unsigned *out, struct err *err)
+{
+    const char *text = command_option(context, "percent");
+    uint64_t percent = 0;
+
+    if (text == NULL)
+        return 0;
+    if (parse_u64(text, &percent, err) != 0)
+        return err_wrap(err, "--percent");
+    if (percent < 1 || percent > 100)
+        return err_set(err, ERR_CONFIG, "--percent %.32s: it is 1 to 100", text);
+    if (command_flag(context, "drill"))
+        return err_set(
+            err, ERR_CONFIG,
+            "verify --percent and --drill exclude each other: a server loads everything");
+    *out = (unsigned)percent;
     return 0;
 }
 
@@ -230,7 +267,7 @@ static int run(const struct command_context *context, struct err *err)
     int rc;
 
     json_set(answer, "results", verifying.results);
-    if (check_words(context, err) != 0 ||
+    if (check_words(context, err) != 0 || read_percent(context, &verifying.percent, err) != 0 ||
         catalog_check_instance(context->settings->instance, err) != 0 ||
         command_open_store(context, NULL, &store, err) != 0 ||
         catalog_list(store, context->settings->instance, &catalog, err) != 0)
@@ -246,6 +283,9 @@ static int run(const struct command_context *context, struct err *err)
 static const struct option_spec options[] = {
     {.name = "all", .help = "every backup of the instance"},
     {.name = "drill", .help = "restores it aside, and loads it with a throw-away server"},
+    {.name = "percent",
+     .value = "N",
+     .help = "of the stored parts only, by chance, and nothing is walked"},
     {.name = "json", .help = "answer with one JSON object"},
     {0},
 };

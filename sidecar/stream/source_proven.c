@@ -19,9 +19,8 @@ static struct source_proven *self(struct source *source)
     return (struct source_proven *)(void *)source;
 }
 
-/* Is part i of the proof what it says? */
-static int prove(const struct source_proof *proof, size_t i, const uint8_t *data, size_t len,
-                 struct err *err)
+int source_proof_check(const struct source_proof *proof, size_t i, const uint8_t *data, size_t len,
+                       struct err *err)
 {
     uint8_t digest[SHA256_BYTES];
 
@@ -51,7 +50,7 @@ static int proven_next(struct source *source, const uint8_t **out, size_t *out_l
     if (len > 0) {
         if (proven->next == count)
             return err_set(err, ERR_CORRUPT, "it goes on after its %zu parts", count);
-        if (prove(&proven->proof, proven->next, data, len, err) != 0)
+        if (source_proof_check(&proven->proof, proven->next, data, len, err) != 0)
             return -1;
         proven->next++;
     }

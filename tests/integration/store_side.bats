@@ -45,7 +45,8 @@ uploading() {
     ended 5
     says "$prefix" 'HINT: check AWS_ENDPOINT_URL_S3'
     "$rgw_script" gateway "$BATS_FILE_TMPDIR/rgw" 3>&-
-    [[ $(s3 GET "?list-type=2&prefix=$prefix/") != *'<Key>'* ]]
+    listed=$(s3 GET "?list-type=2&prefix=$prefix%2F")
+    [[ $listed == *'<KeyCount>0</KeyCount>'* && $listed != *'<Key>'* ]]
     does 0 list --json
     json '.backups == []'
     backup
@@ -181,4 +182,46 @@ lost() {
     refused 6 corrupt verify --all --json
     says '1 of 3'
     json '[.results[].ok] == [true, false, false]'
+}
+
+# ---- a sample ----
+
+@test "a sample reads some of the parts, and is no verification but of damage" {
+    local object read
+
+    in_s3
+    server_start --appendonly no
+    head -c 31000000 /dev/urandom | cli -x SET random >/dev/null
+    backup --part-size 5MiB
+    read=$(jq -r .stored_bytes <<<"$output")
+    does 0 verify --percent 30 --json
+    json '.complete and (.results | length == 1) and (.results[0] |
+        .ok and (.walked | not) and .percent == 30 and (.why | test("^not walked: 2 of 6 parts"))
+        and .checked_bytes > 5000000 and .checked_bytes <= 2 * 5242880)'
+    does 0 list --json
+    json '.backups[0] | .verified_at == null and .verified_ok == null'
+    for what in latest "$id" --all; do
+        does 0 verify --percent 100 --json "$what"
+        json ".results[0].checked_bytes == $read"
+    done
+    does 0 verify --percent 1
+    [[ $output == "$id  ok (not walked: 1 of 6 parts were read)  "* ]]
+
+    object=$dir/data.tar.zst
+    s3 GET "/$prefix/db-0/backups/$id/data.tar.zst" -o "$object"
+    flip "$object" 20000000
+    s3 PUT "/$prefix/db-0/backups/$id/data.tar.zst" -T "$object"
+    refused 6 corrupt verify --percent 100 --json
+    json '.results[0] | (.ok | not) and .percent == 100 and (.why | test("part 4 of 6"))'
+    does 0 list --json
+    json '.backups[0] | .verified_at != null and .verified_ok == false'
+}
+
+@test "a sample that is none is refused" {
+    for percent in 0 101 -1 1.5 ten 99999999999999999999 ''; do
+        refused 2 config verify "--percent=$percent"
+        says --percent
+    done
+    refused 2 config verify --percent 10 --drill
+    refused 2 config verify --percent
 }
