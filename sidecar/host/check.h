@@ -55,6 +55,7 @@ struct check_result {
     enum check_act act;
     const char *act_name; /* static */
     char *act_value;
+    size_t place; /* in the tables */
 };
 
 /* One row of a table; look fills status, value, wanted, fix and act of a result that has all else.
@@ -83,14 +84,16 @@ void check_run(const struct check_facts *facts, struct check_report *out);
 void check_report_release(struct check_report *report);
 enum check_status check_worst(const struct check_report *report);
 const struct check_result *check_find(const struct check_report *report, const char *id);
-/* After a fix changed a status: worst first again. */
+/* After a fix changed a status: worst first again, in the order of the tables. */
 void check_sort(struct check_report *report);
 
 /* {"checks": [{id, status, value, wanted, scope, why, fix, before?}], "worst": status}; the caller
  * frees. */
 struct json *check_to_json(const struct check_report *report);
 
-/* For the rows: each sets the status and texts (heap copies, printf-like). */
+/* For the rows: each sets its status and text (heap copies, printf-like; what was there is freed).
+ * Control characters, which foreign files and answers may hold, are escaped; a fix may have several
+ * lines. A row that says nothing is unknown. */
 void check_ok(struct check_result *result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* status WARN or FAIL; wanted and fix may be set after it. */
@@ -103,5 +106,8 @@ void check_wants(struct check_result *result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void check_fix_by(struct check_result *result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* What check_fix may do about it; name is static. */
+void check_act_by(struct check_result *result, enum check_act act, const char *name,
+                  const char *value);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Names with values, as INFO and CONFIG GET give them. The names of CONFIG are case-insensitive.
+ * Names with values, as INFO and CONFIG GET give them. Names are case-insensitive (those of CONFIG
+ * are, and INFO has none that differ in case alone); of several with one name the first counts.
  */
 #ifndef HOST_PAIRS_H
 #define HOST_PAIRS_H
