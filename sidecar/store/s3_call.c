@@ -81,7 +81,10 @@ struct s3_call *s3_call_new(struct s3 *s3, const struct s3_call_request *request
     if (request->into != NULL)
         call->request.headers[call->request.header_count++] =
             (struct s3_header){"range", call->range};
-    if (copy_query(call, request) != 0)
+    if (request->version != NULL)
+        call->request.query[call->request.query_count++] =
+            (struct s3_param){"versionId", request->version};
+    if (copy_query(call, &call->request) != 0)
         settle(call, -1);
     return call;
 }
@@ -313,6 +316,7 @@ static void give_up(struct s3_call *call)
         .attempts = call->retry.attempts,
         .is_small_object = call->request.body_max != 0,
         .is_locked = call->request.is_locked,
+        .is_past = call->s3->is_past,
     };
 
     settle(call, s3_error_set(&failure, &call->err));

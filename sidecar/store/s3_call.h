@@ -40,13 +40,16 @@ struct s3 {
     unsigned upload_parallel;
     uint64_t part_bytes;
     struct store_lock lock;
+    bool is_past; /* read as it was at as_of_ms */
+    int64_t as_of_ms;
     struct s3_counts counts; /* of all attempts that came back */
 };
 
 struct s3_call_request {
     const char *doing; /* for messages: "store", "read part 3 of"; borrowed like all below */
     const char *method;
-    const char *key; /* relative to the repository; NULL = the bucket itself */
+    const char *key;     /* relative to the repository; NULL = the bucket itself */
+    const char *version; /* of the object that is read; NULL = as it is now */
     struct s3_param query[8];
     size_t query_count;
     struct s3_header
@@ -98,17 +101,24 @@ DEFINE_CLEANUP(cleanup_s3_call, struct s3_call *, s3_call_free);
 /* Sinks and sources of the store, in files of their own. */
 int s3_put_new(struct s3 *s3, const char *key, uint64_t max_bytes, struct object_parts *parts,
                struct sink **out, struct err *err);
-int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct source **out,
-               struct err *err);
+/* version NULL: as it is now. */
+int s3_get_new(struct s3 *s3, const struct store_get_request *request, const char *version,
+               struct source **out, struct err *err);
 /* Makes an upload in parts go away, or all that the key has: nobody else uploads it. Best effort.
  */
 void s3_abort_upload(struct s3 *s3, const char *key, const char *upload_id);
 void s3_abort_uploads(struct s3 *s3, const char *key);
 /* The size of an object; ERR_NOT_FOUND only when S3 says that the bucket is there. */
 int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err);
+
+struct s3_object {
+    const char *key;
+    const char *version; /* NULL: as it is now */
+};
+
 /* A whole object; its tag too where that is asked for. */
-int s3_get_small(struct s3 *s3, const char *key, struct buf *out, char **out_tag_or_null,
-                 struct err *err);
+int s3_get_small(struct s3 *s3, const struct s3_object *object, struct buf *out,
+                 char **out_tag_or_null, struct err *err);
 int s3_put_small_if(struct s3 *s3, const struct store_put_if *put, char **out_tag, struct err *err);
 /* Adds what locks the object (s3_lock.h), where objects are to be locked. */
 void s3_lock_request(const struct s3 *s3, const uint8_t *sha256, struct s3_lock_text *text,

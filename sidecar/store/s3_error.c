@@ -48,6 +48,17 @@ static const char *hint_for_code(const struct s3_error *error)
     return NULL;
 }
 
+static const char *hint_for_denied(const struct s3_failure *failure)
+{
+    const char *code = failure->error->code;
+
+    if (failure->is_past && failure->answer->fault == HTTP_ANSWERED &&
+        failure->answer->status == 403 && (code[0] == '\0' || strcmp(code, "AccessDenied") == 0))
+        return "a bucket is read as it was with the permissions s3:GetBucketVersioning, "
+               "s3:ListBucketVersions and s3:GetObjectVersion";
+    return NULL;
+}
+
 static const char *hint_for_fault(const struct s3_answer *answer)
 {
     switch (answer->fault) {
@@ -79,7 +90,8 @@ static enum err_kind kind_of(const struct s3_failure *failure)
         return failure->is_small_object ? ERR_CORRUPT : ERR_STORE;
     if (answer->fault != HTTP_ANSWERED)
         return ERR_STORE;
-    if (answer->status == 404 && strcmp(code, "NoSuchKey") == 0 && failure->key != NULL)
+    if (answer->status == 404 && failure->key != NULL &&
+        (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchVersion") == 0))
         return ERR_NOT_FOUND;
     if (answer->status == 416 || strcmp(code, "BadDigest") == 0 ||
         strcmp(code, "XAmzContentSHA256Mismatch") == 0)
@@ -123,10 +135,12 @@ int s3_error_set(const struct s3_failure *failure, struct err *err)
 {
     const struct s3_target *target = failure->target;
     const char *key = failure->key != NULL ? failure->key : "";
-    const char *hint = hint_for_code(failure->error);
+    const char *hint = hint_for_denied(failure);
     char why[512];
     char circumstances[400];
 
+    if (hint == NULL)
+        hint = hint_for_code(failure->error);
     if (failure->is_locked && failure->answer->status == 400 && hint == NULL)
         hint = "s3-object-lock-days needs a bucket that was made with object lock";
     if (hint == NULL)

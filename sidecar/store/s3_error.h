@@ -22,6 +22,7 @@ struct s3_failure {
     unsigned attempts;
     bool is_small_object; /* a whole object was asked for, which has a ceiling of its own */
     bool is_locked;       /* it was to be locked */
+    bool is_past;         /* the bucket is read as it was: other permissions are needed */
 };
 
 /* Fills *err; returns -1. */

@@ -32,6 +32,7 @@ struct get_source {
     struct source base;
     struct s3 *s3;
     char *key;
+    char *version;   /* NULL: as it is now */
     uint64_t offset; /* of the next chunk to ask for */
     uint64_t left;   /* bytes not asked for yet */
     uint64_t chunk_bytes;
@@ -77,6 +78,7 @@ static void ask_for_range(struct get_source *get, struct chunk *chunk, unsigned 
                                                .doing = "read",
                                                .method = "GET",
                                                .key = get->key,
+                                               .version = get->version,
                                                .range_from = get->offset + from,
                                                .into = chunk->data + from,
                                                .into_size = to - from,
@@ -207,6 +209,7 @@ static void get_free(struct source *source)
         unmap(get, get->spare[i]);
     unmap(get, get->lent);
     free(get->key);
+    free(get->version);
     free(get);
 }
 
@@ -225,8 +228,8 @@ static void size_window(struct get_source *get)
     get->window = wanted == 0 && get->window_max > FIRST_CHUNKS ? FIRST_CHUNKS : get->window_max;
 }
 
-int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct source **out,
-               struct err *err)
+int s3_get_new(struct s3 *s3, const struct store_get_request *request, const char *version,
+               struct source **out, struct err *err)
 {
     static const struct source_ops ops = {.next = get_next, .free = get_free};
     struct get_source *get;
@@ -238,6 +241,7 @@ int s3_get_new(struct s3 *s3, const struct store_get_request *request, struct so
     get->base.ops = &ops;
     get->s3 = s3;
     get->key = xstrdup(request->key);
+    get->version = version != NULL ? xstrdup(version) : NULL;
     get->offset = request->offset;
     get->left = request->size;
     get->chunk_bytes = request->chunk_bytes < request->size ? request->chunk_bytes : request->size;

@@ -22,14 +22,16 @@ static bool is_tag(const struct s3_answer *answer)
     return len > 0 && len < sizeof(answer->etag) - 1 && strncmp(answer->etag, "W/", 2) != 0;
 }
 
-int s3_get_small(struct s3 *s3, const char *key, struct buf *out, char **out_tag_or_null,
-                 struct err *err)
+int s3_get_small(struct s3 *s3, const struct s3_object *object, struct buf *out,
+                 char **out_tag_or_null, struct err *err)
 {
+    const char *key = object->key;
     size_t room = out->max - out->len;
     const struct s3_call_request request = {
         .doing = "read",
         .method = "GET",
         .key = key,
+        .version = object->version,
         .body_max = room > ERROR_BODY_MAX ? room : ERROR_BODY_MAX,
     };
     auto_s3_call struct s3_call *call = NULL;
@@ -73,7 +75,7 @@ static enum outcome judge_by_content(struct s3 *s3, const struct store_put_if *p
     auto_free char *tag = NULL;
 
     buf_init(&bytes, READ_MAX);
-    if (s3_get_small(s3, put->key, &bytes, &tag, err) != 0) {
+    if (s3_get_small(s3, &(struct s3_object){.key = put->key}, &bytes, &tag, err) != 0) {
         if (err->kind != ERR_NOT_FOUND) {
             (void)err_wrap(err, "find out whether %.250s was stored", put->key);
             return NOT_STORED;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "store/s3_answer.h"
+#include "store/s3_xml_walk.h"
 
 enum {
     MAX_DEPTH = 12,
@@ -20,13 +21,9 @@ enum {
         16 * 1024, /* a key is 1024 bytes, three times that encoded; tokens are 4 KiB */
 };
 
-/* Shown each element at its end: its path from the root ("ListBucketResult/Contents/Key") and its
- * text, NULL at its beginning. */
-typedef int visit_fn(void *context, const char *path, const char *text, struct err *err);
-
 struct walk {
     XML_Parser parser;
-    visit_fn *visit;
+    s3_xml_visit_fn *visit;
     void *context;
     struct err *err;
     const char *broken; /* why the document is refused; NULL while it is fine */
@@ -124,7 +121,7 @@ static int run_walk(struct walk *walk, const struct buf *text)
                                         : XML_ErrorString(XML_GetErrorCode(walk->parser)));
 }
 
-static int walk_document(const struct buf *text, visit_fn *visit, void *context, struct err *err)
+int s3_xml_walk(const struct buf *text, s3_xml_visit_fn *visit, void *context, struct err *err)
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
     int rc;
@@ -145,17 +142,16 @@ static int walk_document(const struct buf *text, visit_fn *visit, void *context,
     return rc;
 }
 
-static bool is_at(const char *path, const char *wanted)
+bool s3_xml_is_at(const char *path, const char *wanted)
 {
     return strcmp(path, wanted) == 0;
 }
 
-/* Below the root, whatever its name, is path the element `wanted`? */
-static bool is_below_root(const char *path, const char *wanted)
+bool s3_xml_is_below_root(const char *path, const char *wanted)
 {
     const char *slash = strchr(path, '/');
 
-    return slash != NULL && is_at(slash + 1, wanted);
+    return slash != NULL && s3_xml_is_at(slash + 1, wanted);
 }
 
 static int refuse_root(const char *path, const char *wanted, struct err *err)
@@ -166,10 +162,9 @@ static int refuse_root(const char *path, const char *wanted, struct err *err)
     return err_set(err, ERR_STORE, "the answer is <%s> where <%s> belongs", name, wanted);
 }
 
-/* At the start of the root element: is it the one wanted? 0 also for every other element. */
-static int check_root(const char *path, const char *text, const char *wanted, struct err *err)
+int s3_xml_check_root(const char *path, const char *text, const char *wanted, struct err *err)
 {
-    if (text != NULL || strchr(path, '/') != NULL || is_at(path, wanted))
+    if (text != NULL || strchr(path, '/') != NULL || s3_xml_is_at(path, wanted))
         return 0;
     return refuse_root(path, wanted, err);
 }
@@ -192,20 +187,21 @@ static int visit_error(void *context, const char *path, const char *text, struct
 
     (void)err;
     if (text == NULL) {
-        reader->is_error = reader->is_error || is_at(path, "Error") || is_at(path, "ErrorResponse");
+        reader->is_error =
+            reader->is_error || s3_xml_is_at(path, "Error") || s3_xml_is_at(path, "ErrorResponse");
         return 0;
     }
-    if (strncmp(path, "ErrorResponse/", 14) == 0 && is_below_root(path, "RequestId"))
+    if (strncmp(path, "ErrorResponse/", 14) == 0 && s3_xml_is_below_root(path, "RequestId"))
         keep_text(out->request_id, sizeof(out->request_id), text);
     if (strncmp(path, "ErrorResponse/Error/", 20) == 0)
         path += 14;
-    if (is_at(path, "Error/Code"))
+    if (s3_xml_is_at(path, "Error/Code"))
         keep_text(out->code, sizeof(out->code), text);
-    else if (is_at(path, "Error/Message"))
+    else if (s3_xml_is_at(path, "Error/Message"))
         keep_text(out->message, sizeof(out->message), text);
-    else if (is_at(path, "Error/RequestId"))
+    else if (s3_xml_is_at(path, "Error/RequestId"))
         keep_text(out->request_id, sizeof(out->request_id), text);
-    else if (is_at(path, "Error/Region"))
+    else if (s3_xml_is_at(path, "Error/Region"))
         keep_text(out->region, sizeof(out->region), text);
     return 0;
 }
@@ -216,7 +212,7 @@ bool s3_xml_parse_error(const struct buf *text, struct s3_error *out)
     struct error_reader reader = {.out = &found};
     struct err ignored;
 
-    if (text->len == 0 || walk_document(text, visit_error, &reader, &ignored) != 0 ||
+    if (text->len == 0 || s3_xml_walk(text, visit_error, &reader, &ignored) != 0 ||
         !reader.is_error)
         return false;
     if (found.code[0] == '\0')
@@ -245,8 +241,8 @@ static int hex_value(char c)
     return c != '\0' && at != NULL ? (int)(at - digits) : -1;
 }
 
-/* encoding-type=url is the encoding of forms: a blank is '+'. In place. */
-static int decode_key(char *text, struct err *err)
+/* encoding-type=url is the encoding of forms: a blank is '+'. */
+int s3_xml_decode_key(char *text, struct err *err)
 {
     char *to = text;
 
@@ -275,7 +271,7 @@ static int give_entry(struct list_reader *reader, struct err *err)
         return err_set(err, ERR_STORE, "the answer lists an object without its key or size");
 
     reader->entry.key = reader->key;
-    rc = reader->is_encoded ? decode_key(reader->key, err) : 0;
+    rc = reader->is_encoded ? s3_xml_decode_key(reader->key, err) : 0;
     if (rc == 0)
         rc = reader->each(reader->context, &reader->entry, err);
     free(reader->key);
@@ -294,25 +290,25 @@ static void keep_key(struct list_reader *reader, const char *text)
 static int visit_list_leaf(struct list_reader *reader, const char *path, const char *text,
                            struct err *err)
 {
-    if (is_at(path, "Contents/Key")) {
+    if (s3_xml_is_at(path, "Contents/Key")) {
         keep_key(reader, text);
-    } else if (is_at(path, "CommonPrefixes/Prefix")) {
+    } else if (s3_xml_is_at(path, "CommonPrefixes/Prefix")) {
         keep_key(reader, text);
         reader->entry.is_prefix = true;
-    } else if (is_at(path, "Contents/Size")) {
+    } else if (s3_xml_is_at(path, "Contents/Size")) {
         struct err why;
 
         if (parse_u64(text, &reader->entry.size, &why) != 0)
             return err_set(err, ERR_STORE, "the answer lists an object of no known size");
         reader->has_size = true;
-    } else if (is_at(path, "Contents/LastModified")) {
+    } else if (s3_xml_is_at(path, "Contents/LastModified")) {
         struct err ignored;
 
         if (parse_rfc3339(text, &reader->entry.modified_ms, &ignored) != 0)
             reader->entry.modified_ms = -1;
-    } else if (is_at(path, "IsTruncated")) {
-        reader->is_truncated = is_at(text, "true");
-    } else if (is_at(path, "NextContinuationToken")) {
+    } else if (s3_xml_is_at(path, "IsTruncated")) {
+        reader->is_truncated = s3_xml_is_at(text, "true");
+    } else if (s3_xml_is_at(path, "NextContinuationToken")) {
         free(reader->token);
         reader->token = xstrdup(text);
     }
@@ -323,11 +319,11 @@ static int visit_list(void *context, const char *path, const char *text, struct 
 {
     const char *slash = strchr(path, '/');
 
-    if (check_root(path, text, "ListBucketResult", err) != 0)
+    if (s3_xml_check_root(path, text, "ListBucketResult", err) != 0)
         return -1;
     if (text == NULL || slash == NULL)
         return 0;
-    if (is_at(slash + 1, "Contents") || is_at(slash + 1, "CommonPrefixes"))
+    if (s3_xml_is_at(slash + 1, "Contents") || s3_xml_is_at(slash + 1, "CommonPrefixes"))
         return give_entry(context, err);
     return visit_list_leaf(context, slash + 1, text, err);
 }
@@ -338,19 +334,24 @@ static int visit_encoding(void *context, const char *path, const char *text, str
     bool *is_encoded = context;
 
     (void)err;
-    if (text != NULL && is_below_root(path, "EncodingType"))
-        *is_encoded = is_at(text, "url");
+    if (text != NULL && s3_xml_is_below_root(path, "EncodingType"))
+        *is_encoded = s3_xml_is_at(text, "url");
     return 0;
+}
+
+int s3_xml_find_encoding(const struct buf *text, bool *out_is_encoded, struct err *err)
+{
+    return s3_xml_walk(text, visit_encoding, out_is_encoded, err);
 }
 
 int s3_xml_parse_list(const struct buf *text, s3_xml_entry_fn *each, void *context,
                       char **out_token, struct err *err)
 {
     struct list_reader reader = {.each = each, .context = context};
-    int rc = walk_document(text, visit_encoding, &reader.is_encoded, err);
+    int rc = s3_xml_find_encoding(text, &reader.is_encoded, err);
 
     if (rc == 0)
-        rc = walk_document(text, visit_list, &reader, err);
+        rc = s3_xml_walk(text, visit_list, &reader, err);
     free(reader.key);
     if (rc == 0 && reader.is_truncated && reader.token == NULL)
         rc = err_set(err, ERR_STORE, "the answer says that there is more, but not where");
@@ -376,17 +377,17 @@ static int visit_uploads(void *context, const char *path, const char *text, stru
     struct uploads_reader *reader = context;
     int rc;
 
-    if (check_root(path, text, "ListMultipartUploadsResult", err) != 0)
+    if (s3_xml_check_root(path, text, "ListMultipartUploadsResult", err) != 0)
         return -1;
     if (text == NULL)
         return 0;
-    if (is_below_root(path, "Upload/Key")) {
+    if (s3_xml_is_below_root(path, "Upload/Key")) {
         free(reader->key);
         reader->key = xstrdup(text);
-    } else if (is_below_root(path, "Upload/UploadId")) {
+    } else if (s3_xml_is_below_root(path, "Upload/UploadId")) {
         free(reader->id);
         reader->id = xstrdup(text);
-    } else if (is_below_root(path, "Upload")) {
+    } else if (s3_xml_is_below_root(path, "Upload")) {
         if (reader->key == NULL || reader->id == NULL)
             return err_set(err, ERR_STORE, "the answer lists an upload without its key or id");
         rc = reader->each(reader->context, reader->key, reader->id, err);
@@ -401,7 +402,7 @@ int s3_xml_parse_uploads(const struct buf *text, s3_xml_upload_fn *each, void *c
                          struct err *err)
 {
     struct uploads_reader reader = {.each = each, .context = context};
-    int rc = walk_document(text, visit_uploads, &reader, err);
+    int rc = s3_xml_walk(text, visit_uploads, &reader, err);
 
     free(reader.key);
     free(reader.id);
@@ -412,9 +413,9 @@ static int visit_upload_id(void *context, const char *path, const char *text, st
 {
     char **id = context;
 
-    if (check_root(path, text, "InitiateMultipartUploadResult", err) != 0)
+    if (s3_xml_check_root(path, text, "InitiateMultipartUploadResult", err) != 0)
         return -1;
-    if (text != NULL && text[0] != '\0' && is_below_root(path, "UploadId")) {
+    if (text != NULL && text[0] != '\0' && s3_xml_is_below_root(path, "UploadId")) {
         free(*id);
         *id = xstrdup(text);
     }
@@ -425,7 +426,7 @@ int s3_xml_parse_upload_id(const struct buf *text, char **out_id, struct err *er
 {
     char *id = NULL;
 
-    if (walk_document(text, visit_upload_id, &id, err) != 0) {
+    if (s3_xml_walk(text, visit_upload_id, &id, err) != 0) {
         free(id);
         return -1;
     }
@@ -438,12 +439,12 @@ int s3_xml_parse_upload_id(const struct buf *text, char **out_id, struct err *er
 static int visit_complete(void *context, const char *path, const char *text, struct err *err)
 {
     (void)context;
-    return check_root(path, text, "CompleteMultipartUploadResult", err);
+    return s3_xml_check_root(path, text, "CompleteMultipartUploadResult", err);
 }
 
 int s3_xml_parse_complete(const struct buf *text, struct err *err)
 {
-    return walk_document(text, visit_complete, NULL, err);
+    return s3_xml_walk(text, visit_complete, NULL, err);
 }
 
 /* STS. */
@@ -453,18 +454,18 @@ static int visit_credentials(void *context, const char *path, const char *text, 
 {
     struct s3_keys *out = context;
 
-    if (check_root(path, text, "AssumeRoleWithWebIdentityResponse", err) != 0)
+    if (s3_xml_check_root(path, text, "AssumeRoleWithWebIdentityResponse", err) != 0)
         return -1;
     if (text == NULL)
         return 0;
-    if (is_below_root(path, STS_RESULT "AccessKeyId")) {
+    if (s3_xml_is_below_root(path, STS_RESULT "AccessKeyId")) {
         free(out->access_key);
         out->access_key = xstrdup(text);
-    } else if (is_below_root(path, STS_RESULT "SecretAccessKey")) {
+    } else if (s3_xml_is_below_root(path, STS_RESULT "SecretAccessKey")) {
         secret_set(&out->secret_key, text, strlen(text));
-    } else if (is_below_root(path, STS_RESULT "SessionToken")) {
+    } else if (s3_xml_is_below_root(path, STS_RESULT "SessionToken")) {
         secret_set(&out->session_token, text, strlen(text));
-    } else if (is_below_root(path, STS_RESULT "Expiration")) {
+    } else if (s3_xml_is_below_root(path, STS_RESULT "Expiration")) {
         return parse_rfc3339(text, &out->expires_ms, err);
     }
     return 0;
@@ -472,5 +473,5 @@ static int visit_credentials(void *context, const char *path, const char *text, 
 
 int s3_xml_parse_credentials(const struct buf *text, struct s3_keys *out, struct err *err)
 {
-    return walk_document(text, visit_credentials, out, err);
+    return s3_xml_walk(text, visit_credentials, out, err);
 }

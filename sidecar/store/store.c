@@ -124,6 +124,11 @@ int store_open(const struct store_options *options, struct store **out, struct e
         return err_set(
             err, ERR_CONFIG,
             "s3-object-lock-days: only the objects of an s3:// repository can be locked");
+    if (options->is_past && strncmp(options->url, "s3://", 5) != 0)
+        return err_set(err, ERR_CONFIG,
+                       "repository %.*s...: it keeps no versions, so it cannot be read as it was. "
+                       "HINT: only an s3:// repository in a bucket with versioning can",
+                       (int)strcspn(options->url, ":/@"), options->url);
     if (strncmp(options->url, "file://", 7) == 0)
         return store_dir_open(options, options->url + 7, out, err);
     if (strncmp(options->url, "s3://", 5) == 0)

@@ -188,6 +188,9 @@ struct store_options {
     uint64_t bandwidth_limit; /* bytes a second over all connections; 0 = none */
     const char *ca_file;      /* CA bundle for https; NULL = the system's (AWS_CA_BUNDLE applies) */
     struct store_lock lock;
+    bool is_past; /* as it was at as_of_ms, and only to be read: all that changes is
+                     ERR_FAILED. ERR_CONFIG where the place keeps no versions */
+    int64_t as_of_ms;
     const char *writes_below; /* where objects will be put, a key; NULL: it is only read */
     const struct clock *clock;
 };

@@ -2,13 +2,14 @@
  * A bucket as a store: the operations that are one request each, or a page after another. Uploads
  * are in s3_multipart.c, ranged reads in s3_get.c.
  */
+#include "store/store_s3.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/report.h"
-#include "store/s3_call.h"
-#include "store/store.h"
+#include "store/s3_versions.h"
 
 enum {
     FEW_TRANSFERS = 4,
@@ -18,16 +19,6 @@ enum {
     VERY_SLOW_MS = 400, /* no busy processor explains that */
     LIMITED_TRANSFERS = 2,
 };
-
-struct store_s3 {
-    struct store base;
-    struct s3 s3;
-};
-
-static struct s3 *s3_of(struct store *store)
-{
-    return &((struct store_s3 *)store)->s3;
-}
 
 bool s3_may_grow(const struct s3 *s3, unsigned count, unsigned max, int64_t observed_ms)
 {
@@ -165,13 +156,13 @@ static int s3_op_put(struct store *store, const char *key, uint64_t max_bytes,
 
 static int s3_op_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
 {
-    return s3_get_small(s3_of(store), key, out, NULL, err);
+    return s3_get_small(s3_of(store), &(struct s3_object){.key = key}, out, NULL, err);
 }
 
 static int s3_op_get_small_tagged(struct store *store, const char *key, struct buf *out,
                                   char **out_tag, struct err *err)
 {
-    return s3_get_small(s3_of(store), key, out, out_tag, err);
+    return s3_get_small(s3_of(store), &(struct s3_object){.key = key}, out, out_tag, err);
 }
 
 static int s3_op_put_small_if(struct store *store, const struct store_put_if *put, char **out_tag,
@@ -183,7 +174,7 @@ static int s3_op_put_small_if(struct store *store, const struct store_put_if *pu
 static int s3_op_get(struct store *store, const struct store_get_request *request,
                      struct source **out, struct err *err)
 {
-    return s3_get_new(s3_of(store), request, out, err);
+    return s3_get_new(s3_of(store), request, NULL, out, err);
 }
 
 static int s3_op_head(struct store *store, const char *key, uint64_t *out_size, struct err *err)
@@ -313,7 +304,7 @@ static int s3_op_list(struct store *store, const char *prefix, char delimiter, s
     return rc;
 }
 
-static void s3_op_free(struct store *store)
+void store_s3_free(struct store *store)
 {
     struct s3 *s3 = s3_of(store);
     struct json *counts = s3_counts_to_json(&s3->counts);
@@ -334,7 +325,9 @@ static int ask_bucket(struct s3 *s3, struct err *err)
     int rc;
 
     s3->is_opening = true;
-    rc = fetch_page(s3, &(struct page_request){s3->target.prefix, "", "1"}, &page, &token, err);
+    rc = s3->is_past ? s3_versions_check(s3, err)
+                     : fetch_page(s3, &(struct page_request){s3->target.prefix, "", "1"}, &page,
+                                  &token, err);
     s3->is_opening = false;
     release_page(&page);
     return rc;
@@ -384,7 +377,7 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
         .list = s3_op_list,
         .head = s3_op_head,
         .remove = s3_op_remove,
-        .free = s3_op_free,
+        .free = store_s3_free,
     };
     struct store_s3 *store = xcalloc(1, sizeof(*store));
     auto_store struct store *owner = &store->base;
@@ -395,7 +388,7 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
         .region = first_set(&tuning->env, "AWS_REGION", "AWS_DEFAULT_REGION"),
     };
 
-    store->base.ops = &ops;
+    store->base.ops = options->is_past ? &store_s3_past_ops : &ops;
     s3->clock = options->clock;
     s3->random = tuning->random;
     s3->random_context = tuning->random_context;
@@ -404,6 +397,8 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
     s3->quickest_ms = -1;
     s3->part_bytes = options->part_bytes;
     s3->lock = options->lock;
+    s3->is_past = options->is_past;
+    s3->as_of_ms = options->as_of_ms;
     if (s3_target_parse(&where, &s3->target, err) != 0 || connect_s3(s3, options, tuning, err) != 0)
         return -1;
     *out = TAKE_PTR(owner);
