@@ -267,6 +267,28 @@ int catalog_instances(struct store *store, char **out, struct err *err)
     return 0;
 }
 
+char *catalog_other_instances(struct store *store, const char *instance)
+{
+    auto_free char *all = NULL;
+    auto_free char *others = NULL;
+    struct err ignored;
+    char *rest;
+    char *name;
+
+    if (catalog_instances(store, &all, &ignored) != 0)
+        return NULL;
+    rest = all;
+    while ((name = strsep(&rest, ",")) != NULL) {
+        name += *name == ' ';
+        if (strcmp(name, instance) == 0) /* objects without a manifest */
+            continue;
+        char *longer = others == NULL ? xstrdup(name) : xasprintf("%s, %s", others, name);
+        free(others);
+        others = longer;
+    }
+    return TAKE_PTR(others);
+}
+
 int catalog_read(struct store *store, const char *instance, const char *id, struct manifest *out,
                  struct err *err)
 {

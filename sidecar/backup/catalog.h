@@ -32,6 +32,10 @@ void catalog_release(struct catalog *catalog);
  * NULL when there are none. */
 int catalog_instances(struct store *store, char **out, struct err *err);
 
+/* The same without instance, for whoever finds nothing of it; heap, NULL when there are none. Not
+ * to know them is no failure. */
+char *catalog_other_instances(struct store *store, const char *instance);
+
 /* Reads one manifest. ERR_NOT_FOUND: no such backup. ERR_CORRUPT, ERR_TOO_NEW as manifest_parse;
  * also when it calls itself by another id or instance. */
 int catalog_read(struct store *store, const char *instance, const char *id, struct manifest *out,

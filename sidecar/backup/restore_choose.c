@@ -207,30 +207,6 @@ static int try_one(const struct choice *choice, const char *id, bool *out_passed
     return *out_passed ? 0 : restore_this(choice, &manifest, err);
 }
 
-/* The instances that the repository has beside ours, "a, b"; heap, NULL when there are none. Not to
- * know them changes nothing. */
-static char *other_instances(struct store *store, const char *instance)
-{
-    auto_free char *all = NULL;
-    auto_free char *others = NULL;
-    struct err ignored;
-    char *rest;
-    char *name;
-
-    if (catalog_instances(store, &all, &ignored) != 0)
-        return NULL;
-    rest = all;
-    while ((name = strsep(&rest, ",")) != NULL) {
-        name += *name == ' ';
-        if (strcmp(name, instance) == 0) /* objects without a manifest */
-            continue;
-        char *longer = others == NULL ? xstrdup(name) : xasprintf("%s, %s", others, name);
-        free(others);
-        others = longer;
-    }
-    return TAKE_PTR(others);
-}
-
 static int nothing_found(const struct restore_options *options, const struct catalog *catalog,
                          struct store *store, struct err *err)
 {
@@ -246,7 +222,7 @@ static int nothing_found(const struct restore_options *options, const struct cat
                        "no backup of instance '%s' reaches back to %s; the oldest is %s",
                        options->instance, time, catalog->ids[0]);
     }
-    auto_free char *others = other_instances(store, options->instance);
+    auto_free char *others = catalog_other_instances(store, options->instance);
     if (others == NULL) /* else: a wrong instance name is the usual cause */
         return err_set(err, ERR_NOT_FOUND, "the repository has no backup of instance '%s'",
                        options->instance);
@@ -317,7 +293,7 @@ static void no_backup(const struct restore_job *job, struct store *store)
     struct restore_result *result = job->result;
 
     result->reason = "no-backup";
-    result->other_instances = other_instances(store, options->instance);
+    result->other_instances = catalog_other_instances(store, options->instance);
     if (result->other_instances != NULL)
         restore_warn(options, PROBLEM_NO_BACKUP,
                      "the repository has no backup of instance '%s', but of others: %s. Is the "

@@ -70,5 +70,7 @@ static inline const char *command_word(const struct command_context *context, si
 
 /* Writes value and a newline as the answer. */
 void command_answer(const struct command_context *context, const struct json *value);
+/* "a, b" as a list, a root; NULL as an empty one. */
+struct json *command_list_words(const char *words);
 
 #endif

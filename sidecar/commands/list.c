@@ -204,44 +204,101 @@ static size_t drop_orphans(struct catalog_folders *folders)
     return kept;
 }
 
-static int run(const struct command_context *context, struct err *err)
+struct shown {
+    const struct listing *listing;
+    struct json *answer;
+    int64_t as_of_ms;   /* -1: as it is now */
+    const char *others; /* where nothing is there: what is instead; NULL */
+};
+
+static void print_nothing(const struct shown *shown, FILE *out)
+{
+    char time[32];
+
+    if (shown->as_of_ms >= 0) {
+        format_rfc3339(shown->as_of_ms, time, sizeof(time));
+        (void)fprintf(out, "no backups of instance %s at %s\n", shown->listing->instance, time);
+    } else {
+        (void)fprintf(out, "no backups of instance %s yet\n", shown->listing->instance);
+    }
+    if (shown->others != NULL)
+        (void)fprintf(out, "there are some of other instances: %s (--instance names one)\n",
+                      shown->others);
+}
+
+static int show_text(const struct shown *shown, FILE *out, struct err *err)
+{
+    const struct listing *listing = shown->listing;
+
+    if (listing->count == 0) {
+        print_nothing(shown, out);
+        return 0;
+    }
+    (void)fprintf(out, "%-24s %-21s %12s %9s %9s  %s\n", "ID", "CREATED", "KEYS", "SIZE", "STORED",
+                  "SERVER");
+    if (read_manifests(listing, shown->answer, out, err) != 0)
+        return -1;
+    if (listing->first > 0)
+        (void)fprintf(out, "the newest %zu of %zu backups\n", listing->count - listing->first,
+                      listing->count);
+    return 0;
+}
+
+static int show_json(const struct command_context *context, const struct shown *shown,
+                     struct err *err)
+{
+    const struct listing *listing = shown->listing;
+
+    json_set_string(shown->answer, "instance", listing->instance);
+    json_set_time(shown->answer, "as_of", shown->as_of_ms);
+    json_set_u64(shown->answer, "total", listing->count);
+    json_set(shown->answer, "other_instances", command_list_words(shown->others));
+    if (read_manifests(listing, shown->answer, NULL, err) != 0)
+        return -1;
+    answer_json(context, listing->store, shown->answer);
+    return 0;
+}
+
+static int show(const struct command_context *context, struct store *store, int64_t as_of_ms,
+                struct err *err)
 {
     const char *instance = context->settings->instance;
-    bool as_json = command_flag(context, "json");
-    auto_store struct store *store = NULL;
     auto_catalog_folders struct catalog_folders folders = {0};
     auto_json struct json *answer = json_object();
-    struct listing listing = {.instance = instance};
+    struct listing listing = {.store = store, .instance = instance};
 
-    if (catalog_check_instance(instance, err) != 0 ||
-        command_open_store(context, NULL, &store, err) != 0 ||
-        catalog_folders_list(store, instance, &folders, err) != 0)
+    if (catalog_folders_list(store, instance, &folders, err) != 0)
         return -1;
-    listing.store = store;
     listing.backups = folders.folders;
     listing.count = drop_orphans(&folders);
     if (find_first(context, listing.count, &listing.first, err) != 0)
         return -1;
-    json_set_string(answer, "instance", instance);
-    json_set_u64(answer, "total", listing.count);
-    if (!as_json && listing.count > 0)
-        (void)fprintf(context->out, "%-24s %-21s %12s %9s %9s  %s\n", "ID", "CREATED", "KEYS",
-                      "SIZE", "STORED", "SERVER");
-    if (read_manifests(&listing, answer, as_json ? NULL : context->out, err) != 0)
+    auto_free char *others = /* a wrong name is the usual cause */
+        listing.count == 0 ? catalog_other_instances(store, instance) : NULL;
+    const struct shown shown = {
+        .listing = &listing, .answer = answer, .as_of_ms = as_of_ms, .others = others};
+    return command_flag(context, "json") ? show_json(context, &shown, err)
+                                         : show_text(&shown, context->out, err);
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    auto_store struct store *store = NULL;
+    int64_t as_of_ms;
+
+    if (catalog_check_instance(context->settings->instance, err) != 0 ||
+        command_as_of(context, &as_of_ms, err) != 0)
         return -1;
-    if (as_json)
-        answer_json(context, store, answer);
-    else if (listing.count == 0)
-        (void)fprintf(context->out, "no backups of instance %s yet\n", instance);
-    else if (listing.first > 0)
-        (void)fprintf(context->out, "the newest %zu of %zu backups\n",
-                      listing.count - listing.first, listing.count);
+    if (command_open_store(context, NULL, &store, err) != 0 ||
+        show(context, store, as_of_ms, err) != 0)
+        return command_wrap_as_of(as_of_ms, err);
     return 0;
 }
 
 static const struct option_spec options[] = {
     {.name = "json", .help = "answer with one JSON object"},
     {.name = "latest", .value = "N", .help = "the newest N only; the others are not even read"},
+    COMMAND_OPTION_AS_OF,
     {0},
 };
 

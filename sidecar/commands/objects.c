@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "base/report.h"
 #include "commands/process.h"
 
@@ -22,11 +23,47 @@ int command_load_settings(const struct arguments *arguments, struct settings *ou
     return settings_load(&input, out, err);
 }
 
+int command_as_of(const struct command_context *context, int64_t *out_ms, struct err *err)
+{
+    const char *text = command_option(context, "as-of");
+    int64_t ms;
+
+    if (text == NULL) {
+        *out_ms = -1;
+        return 0;
+    }
+    if (parse_rfc3339(text, &ms, err) != 0)
+        return err_wrap(err, "--as-of");
+    if (ms > clock_wall_ms(context->clock))
+        return err_set(err, ERR_CONFIG,
+                       "--as-of %.64s: that is in the future; it names a moment at which the "
+                       "repository was still whole",
+                       text);
+    *out_ms = ms;
+    return 0;
+}
+
+int command_wrap_as_of(int64_t as_of_ms, struct err *err)
+{
+    char time[32];
+
+    if (as_of_ms < 0)
+        return -1;
+    format_rfc3339(as_of_ms, time, sizeof(time));
+    return err_wrap(err, "as of %s", time);
+}
+
 int command_open_store(const struct command_context *context, const char *writes_below,
                        struct store **out, struct err *err)
 {
     const struct settings *settings = context->settings;
+    int64_t as_of_ms;
+
+    if (command_as_of(context, &as_of_ms, err) != 0)
+        return -1;
     struct store_options options = {
+        .is_past = as_of_ms >= 0 && writes_below == NULL,
+        .as_of_ms = as_of_ms,
         .url = settings->repository,
         .upload_parallel = settings->upload_parallel,
         .part_bytes = settings->part_bytes,

@@ -14,8 +14,20 @@
 /* The settings as they are now: flags, environment, file, defaults of this machine. The caller
  * releases *out. */
 int command_load_settings(const struct arguments *arguments, struct settings *out, struct err *err);
-/* Opens the repository; ERR_STORE when it is not there, or nothing can be written below the key
- * prefix writes_below (NULL: only to be read). The caller frees. */
+/* The moment that --as-of names; -1 when it was not given. ERR_CONFIG when it is none, or not over
+ * yet. */
+int command_as_of(const struct command_context *context, int64_t *out_ms, struct err *err);
+/* Puts "as of <that moment>: " in front of the message; nothing where it is -1. Returns -1. */
+int command_wrap_as_of(int64_t as_of_ms, struct err *err);
+/* Its row among the options of a command that reads. */
+#define COMMAND_OPTION_AS_OF                                           \
+    {                                                                  \
+        .name = "as-of", .value = "TIME",                              \
+        .help = "the repository as it was then, in a versioned bucket" \
+    }
+/* Opens the repository, as it was where --as-of says so and nothing is to be written; ERR_STORE
+ * when it is not there, or nothing can be written below the key prefix writes_below (NULL: only to
+ * be read). The caller frees. */
 int command_open_store(const struct command_context *context, const char *writes_below,
                        struct store **out, struct err *err);
 /* Connects to the server; timeout_ms 0: the connection's own default. The caller frees. */

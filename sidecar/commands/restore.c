@@ -7,6 +7,7 @@
 
 #include "backup/catalog.h"
 #include "base/parse.h"
+#include "commands/objects.h"
 #include "commands/restored.h"
 #include "commands/restoring.h"
 
@@ -27,6 +28,10 @@ static int choose(const struct command_context *context, struct restore_options 
     }
     if (at != NULL && parse_rfc3339(at, &options->at_ms, err) != 0)
         return err_wrap(err, "--at");
+    if (command_option(context, "as-of") != NULL && command_flag(context, "if-backup-exists"))
+        return err_set(err, ERR_CONFIG,
+                       "--as-of and --if-backup-exists exclude each other: who names a moment "
+                       "expects a backup there");
     if (command_flag(context, "force") && command_flag(context, "if-empty"))
         return err_set(err, ERR_CONFIG, "--force and --if-empty exclude each other");
     return 0;
@@ -46,10 +51,16 @@ static int run(const struct command_context *context, struct err *err)
         .dry_run = command_flag(context, "dry-run"),
     };
 
-    if (choose(context, &options, err) != 0 || restoring_begin(&restoring, &options, err) != 0)
+    int64_t as_of_ms;
+
+    if (choose(context, &options, err) != 0 || command_as_of(context, &as_of_ms, err) != 0 ||
+        restoring_begin(&restoring, &options, err) != 0)
         return -1;
     int rc = restore(&options, &result, err);
+    if (rc != 0)
+        (void)command_wrap_as_of(as_of_ms, err);
     auto_json struct json *answer = restoring_answer(&result, rc != 0 ? err : NULL);
+    json_set_time(answer, "as_of", as_of_ms);
     if (command_flag(context, "json"))
         command_answer(context, answer);
     else if (rc == 0)
@@ -66,6 +77,7 @@ static const struct option_spec options[] = {
     {.name = "if-backup-exists", .help = "a repository without any backup is success"},
     {.name = "backup", .value = "ID", .help = "this backup instead of the newest"},
     {.name = "at", .value = "TIME", .help = "the newest backup taken at or before it (RFC 3339)"},
+    COMMAND_OPTION_AS_OF,
     {.name = "target", .value = "DIR", .help = "into this directory instead of data-dir"},
     {.name = "dry-run", .help = "says what would be done, and does nothing"},
     {.name = "force", .help = "moves what is there aside, inside the same directory"},

@@ -89,19 +89,6 @@ static struct json *list_skipped(const struct restore_result *result)
     return skipped;
 }
 
-/* "a, b" as a list. */
-static struct json *list_words(const char *words)
-{
-    struct json *list = json_array();
-    auto_free char *text = xstrdup(words != NULL ? words : "");
-    char *rest = text;
-    char *word;
-
-    while (words != NULL && (word = strsep(&rest, ",")) != NULL)
-        json_push_string(list, word + (*word == ' '));
-    return list;
-}
-
 struct json *restoring_answer(const struct restore_result *result, const struct err *failure)
 {
     struct json *answer = json_object();
@@ -125,7 +112,7 @@ struct json *restoring_answer(const struct restore_result *result, const struct 
     json_set(answer, "skipped", list_skipped(result));
     json_set_double(answer, "seconds", (double)result->took_ms / 1000.0);
     json_set_string(answer, "moved_aside", result->aside);
-    json_set(answer, "other_instances", list_words(result->other_instances));
+    json_set(answer, "other_instances", command_list_words(result->other_instances));
     json_set_string(answer, "error", failure != NULL ? failure->msg : NULL);
     return answer;
 }

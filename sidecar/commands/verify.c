@@ -20,6 +20,7 @@ struct verifying {
     struct store *store;
     struct json *results; /* an array */
     unsigned percent;     /* 0: everything */
+    int64_t as_of_ms;     /* -1: the repository as it is */
     size_t corrupt;
     size_t too_new;
 };
@@ -122,6 +123,8 @@ static void note(const struct verifying *verifying, const char *id, bool ok, con
     };
     struct err err;
 
+    if (verifying->as_of_ms >= 0) /* nobody writes into the past */
+        return;
     if (catalog_note_verified(verifying->store, verifying->context->settings->instance, &verified,
                               &err) != 0)
         log_info("the result is not noted beside the backup: %s", err.msg);
@@ -268,16 +271,19 @@ static int run(const struct command_context *context, struct err *err)
 
     json_set(answer, "results", verifying.results);
     if (check_words(context, err) != 0 || read_percent(context, &verifying.percent, err) != 0 ||
-        catalog_check_instance(context->settings->instance, err) != 0 ||
-        command_open_store(context, NULL, &store, err) != 0 ||
-        catalog_list(store, context->settings->instance, &catalog, err) != 0)
+        command_as_of(context, &verifying.as_of_ms, err) != 0 ||
+        catalog_check_instance(context->settings->instance, err) != 0)
         return -1;
+    if (command_open_store(context, NULL, &store, err) != 0 ||
+        catalog_list(store, context->settings->instance, &catalog, err) != 0)
+        return command_wrap_as_of(verifying.as_of_ms, err);
     verifying.store = store;
+    json_set_time(answer, "as_of", verifying.as_of_ms);
     rc = verify_wanted(&verifying, &catalog, err);
     json_set_bool(answer, "complete", rc == 0);
     if (command_flag(context, "json"))
         command_answer(context, answer);
-    return judge(&verifying, rc, err);
+    return judge(&verifying, rc, err) != 0 ? command_wrap_as_of(verifying.as_of_ms, err) : 0;
 }
 
 static const struct option_spec options[] = {
@@ -286,6 +292,7 @@ static const struct option_spec options[] = {
     {.name = "percent",
      .value = "N",
      .help = "of the stored parts only, by chance, and nothing is walked"},
+    COMMAND_OPTION_AS_OF,
     {.name = "json", .help = "answer with one JSON object"},
     {0},
 };
