@@ -278,6 +278,23 @@ int redis_info(struct redis *redis, const char *section, struct buf *out, struct
     return take_info(redis, reply, out, err);
 }
 
+/* REDIS_CONFIG_VALUE for a list of pairs. */
+static int judge_config(const struct redis *redis, const redisReply *reply,
+                        enum redis_config_answer *out, struct err *err)
+{
+    if (reply->type == REDIS_REPLY_ERROR) {
+        if (!redis_reply_is(reply->str, "NOPERM") && !redis_reply_is(reply->str, "ERR"))
+            return fail_reply(redis, "CONFIG GET", reply->str, err);
+        *out = REDIS_CONFIG_FORBIDDEN;
+        return 0;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
+        return err_set(err, ERR_SERVER, "%s: CONFIG GET: the answer is no list of pairs",
+                       redis->label);
+    *out = REDIS_CONFIG_VALUE;
+    return 0;
+}
+
 int redis_config_get(struct redis *redis, const char *name, enum redis_config_answer *out_answer,
                      char **out_value, struct err *err)
 {
@@ -286,18 +303,12 @@ int redis_config_get(struct redis *redis, const char *name, enum redis_config_an
 
     if (ask(redis, &request, &reply, err) < 0)
         return -1;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        if (!redis_reply_is(reply->str, "NOPERM") && !redis_reply_is(reply->str, "ERR"))
-            return fail_reply(redis, "CONFIG GET", reply->str, err);
-        *out_answer = REDIS_CONFIG_FORBIDDEN;
-        *out_value = NULL;
-        return 0;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
-        return err_set(err, ERR_SERVER, "%s: CONFIG GET: the answer is no list of pairs",
-                       redis->label);
-    *out_answer = REDIS_CONFIG_UNKNOWN;
+    if (judge_config(redis, reply, out_answer, err) < 0)
+        return -1;
     *out_value = NULL;
+    if (*out_answer == REDIS_CONFIG_FORBIDDEN)
+        return 0;
+    *out_answer = REDIS_CONFIG_UNKNOWN;
     for (size_t i = 0; i < reply->elements; i += 2) {
         const redisReply *key = reply->element[i];
         const redisReply *value = reply->element[i + 1];
@@ -309,6 +320,61 @@ int redis_config_get(struct redis *redis, const char *name, enum redis_config_an
         *out_value = xstrndup(value->str, value->len);
         break;
     }
+    return 0;
+}
+
+/* The settings that hold a password, by CONFIG's names. */
+static bool is_secret(const char *name)
+{
+    static const char *const names[] = {"requirepass", "masterauth", "primaryauth",
+                                        "tls-key-file-pass", "tls-client-key-file-pass"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+int redis_config_all(struct redis *redis, redis_setting_fn *on_setting, void *context,
+                     enum redis_config_answer *out_answer, struct err *err)
+{
+    auto_reply redisReply *reply = NULL;
+    const struct request request = {.words = {redis->config_command, "GET", "*"}, .count = 3};
+
+    if (ask(redis, &request, &reply, err) < 0 || judge_config(redis, reply, out_answer, err) < 0)
+        return -1;
+    if (*out_answer == REDIS_CONFIG_FORBIDDEN)
+        return 0;
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        const redisReply *name = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+
+        if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+            continue;
+        if (!is_secret(name->str) || value->len == 0) {
+            on_setting(context, name->str, value->str);
+            continue;
+        }
+        explicit_bzero(value->str, value->len);
+        on_setting(context, name->str, "***");
+    }
+    return 0;
+}
+
+int redis_config_set(struct redis *redis, const char *name, const char *value, struct err *err)
+{
+    auto_reply redisReply *reply = NULL;
+    const struct request request = {.words = {redis->config_command, "SET", name, value},
+                                    .count = 4};
+
+    if (ask(redis, &request, &reply, err) < 0)
+        return -1;
+    if (reply->type == REDIS_REPLY_ERROR)
+        return fail_reply(redis, "CONFIG SET", reply->str, err);
+    if (reply->type != REDIS_REPLY_STATUS)
+        return err_set(err, ERR_SERVER, "%s: CONFIG SET: the answer is neither OK nor an error",
+                       redis->label);
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /*
- * One connection to a server (hiredis, blocking), and the four commands that redkeep sends: INFO,
- * CONFIG GET, BGSAVE, and AUTH at the start. None of them is a blocking or a writing command, and
- * all of them pass with the minimal ACL user of the README. Replies are matched by their first word
- * only: servers and versions word the rest differently.
+ * One connection to a server (hiredis, blocking), and the commands that redkeep sends: INFO,
+ * CONFIG GET, BGSAVE, and AUTH at the start; none of them blocks the server or changes it, and all
+ * of them pass with the minimal ACL user of the README. The one exception is CONFIG SET, which
+ * only `check --fix` sends, and only for settings that the operator has named. Replies are matched
+ * by their first word only: servers and versions word the rest differently.
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
  * command and the server's own words, and a HINT where a person can act. Its code tells whether
@@ -55,6 +56,18 @@ enum redis_config_answer {
  * REDIS_CONFIG_VALUE. Both non-values are success. */
 int redis_config_get(struct redis *redis, const char *name, enum redis_config_answer *out_answer,
                      char **out_value, struct err *err);
+
+/* A setting of CONFIG GET *; the texts are borrowed for the call. */
+typedef void redis_setting_fn(void *context, const char *name, const char *value);
+
+/* Gives every setting to on_setting, and what is a password only as "***" (when it is set).
+ * *out_answer is REDIS_CONFIG_VALUE, or REDIS_CONFIG_FORBIDDEN when there was none to give: both
+ * are success. */
+int redis_config_all(struct redis *redis, redis_setting_fn *on_setting, void *context,
+                     enum redis_config_answer *out_answer, struct err *err);
+
+/* CONFIG SET. */
+int redis_config_set(struct redis *redis, const char *name, const char *value, struct err *err);
 
 enum redis_bgsave_answer {
     REDIS_BGSAVE_ACCEPTED,    /* started, or scheduled: only the counter in INFO tells */

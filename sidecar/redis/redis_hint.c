@@ -20,6 +20,9 @@ static const struct reply_hint reply_hints[] = {
      "user)"},
     {"WRONGPASS", NULL, PROBLEM_SERVER_AUTH,
      ". HINT: redis-username or redis-password is wrong, or the ACL user is off"},
+    {"NOPERM", "config|set", PROBLEM_SERVER_DENIED,
+     ". HINT: only `check --fix` changes settings of the server; grant the user +config|set for "
+     "it"},
     {"NOPERM", NULL, PROBLEM_SERVER_DENIED,
      ". HINT: grant the user what redkeep needs: +ping +info +bgsave +lastsave +config|get +time "
      "+role +client|setname"},

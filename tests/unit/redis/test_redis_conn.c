@@ -255,67 +255,6 @@ START_TEST(a_connection_that_broke_stays_broken)
 }
 END_TEST
 
-START_TEST(config_get_tells_values_from_refusals)
-{
-    static const struct {
-        const char *reply;
-        enum redis_config_answer want;
-        const char *value;
-    } rows[] = {
-        {"*2\r\n$3\r\ndir\r\n$5\r\n/data\r\n", REDIS_CONFIG_VALUE, "/data"},
-        {"*2\r\n$3\r\nDIR\r\n$0\r\n\r\n", REDIS_CONFIG_VALUE, ""},
-        {"*4\r\n$1\r\nx\r\n$1\r\ny\r\n$3\r\ndir\r\n$1\r\n/\r\n", REDIS_CONFIG_VALUE, "/"},
-        {"*0\r\n", REDIS_CONFIG_UNKNOWN, NULL},
-        {"*2\r\n$1\r\nx\r\n$5\r\n/data\r\n", REDIS_CONFIG_UNKNOWN, NULL},
-        {"-NOPERM this user has no permissions to run the 'config|get' command\r\n",
-         REDIS_CONFIG_FORBIDDEN, NULL},
-        {"-ERR unknown command 'config', with args beginning with: 'get' 'dir' \r\n",
-         REDIS_CONFIG_FORBIDDEN, NULL},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct redis_peer_step steps[] = {
-            HELLO, {.expect = "CONFIG GET dir", .reply = rows[i].reply}, END};
-        struct redis_peer *peer = redis_peer_start(steps, NULL);
-        struct redis *redis = connect_to(redis_peer_url(peer));
-        enum redis_config_answer answer = REDIS_CONFIG_UNKNOWN;
-        auto_free char *value = NULL;
-        struct err err = {0};
-
-        ck_assert_msg(redis_config_get(redis, "dir", &answer, &value, &err) == 0, "%s", err.msg);
-        ck_assert_int_eq(answer, rows[i].want);
-        if (rows[i].value == NULL)
-            ck_assert_ptr_null(value);
-        else
-            ck_assert_str_eq(value, rows[i].value);
-        redis_free(redis);
-        redis_peer_stop(peer);
-    }
-}
-END_TEST
-
-START_TEST(config_get_fails_on_other_errors)
-{
-    static const char *const replies[] = {"-NOAUTH x\r\n", "-BUSY x\r\n", "+OK\r\n",
-                                          "*1\r\n$3\r\ndir\r\n"};
-
-    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
-        const struct redis_peer_step steps[] = {
-            HELLO, {.expect = "CONFIG GET dir", .reply = replies[i]}, END};
-        struct redis_peer *peer = redis_peer_start(steps, NULL);
-        struct redis *redis = connect_to(redis_peer_url(peer));
-        enum redis_config_answer answer;
-        char *value = NULL;
-        struct err err = {0};
-
-        ck_assert_int_eq(redis_config_get(redis, "dir", &answer, &value, &err), -1);
-        ck_assert_int_eq(err.kind, ERR_SERVER);
-        redis_free(redis);
-        redis_peer_stop(peer);
-    }
-}
-END_TEST
-
 START_TEST(replies_to_bgsave_are_sorted_by_their_first_word)
 {
     static const struct {
@@ -432,8 +371,6 @@ static TCase *scripted_case(void)
     tcase_add_test(tcase, answers_that_are_no_answers_are_errors);
     tcase_add_test(tcase, an_answer_without_end_is_cut_off);
     tcase_add_test(tcase, a_connection_that_broke_stays_broken);
-    tcase_add_test(tcase, config_get_tells_values_from_refusals);
-    tcase_add_test(tcase, config_get_fails_on_other_errors);
     tcase_add_test(tcase, replies_to_bgsave_are_sorted_by_their_first_word);
     tcase_add_test(tcase, an_unreachable_server_is_explained);
     tcase_add_test(tcase, a_bad_url_is_a_configuration_error);

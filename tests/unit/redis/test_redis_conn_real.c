@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "redis/redis_info.h"
 #include "support/redis_server.h"
 #include "support/tmpdir.h"
@@ -145,6 +146,47 @@ START_TEST(the_minimal_acl_user_is_enough)
 }
 END_TEST
 
+static void note_value(void *context, const char *name, const char *value)
+{
+    char **seen = context;
+    auto_free char *before = *seen;
+
+    *seen = xasprintf("%s%s=%s\n", before, name, value);
+}
+
+START_TEST(settings_are_read_and_changed)
+{
+    static const char *const args[] = {"--requirepass", "SECRET", NULL};
+    const struct redis_server_options with_args = {.password = "SECRET", .args = args};
+    struct redis_server server;
+    auto_secret struct secret password = {0};
+    auto_free char *seen = xstrdup("");
+    enum redis_config_answer answer;
+    char *value = NULL;
+    struct err err = {0};
+
+    secret_set(&password, "SECRET", 6);
+    redis_server_start(&server, &with_args);
+    const struct redis_options options = {.url = server.url, .password = &password};
+    struct redis *redis = NULL;
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), 0);
+    ck_assert_int_eq(redis_config_set(redis, "save", "900 1 60 10", &err), 0);
+    ck_assert_int_eq(redis_config_all(redis, note_value, &seen, &answer, &err), 0);
+    ck_assert_int_eq(answer, REDIS_CONFIG_VALUE);
+    ck_assert_ptr_nonnull(strstr(seen, "save=900 1 60 10\n"));
+    ck_assert_ptr_nonnull(strstr(seen, "requirepass=***\n"));
+    ck_assert_ptr_null(strstr(seen, "SECRET"));
+    ck_assert_ptr_nonnull(strstr(seen, "maxclients="));
+    ck_assert_int_eq(redis_config_set(redis, "no-such-setting", "1", &err), -1);
+    check_says(&err, "CONFIG SET");
+    ck_assert_int_eq(redis_config_get(redis, "save", &answer, &value, &err), 0);
+    ck_assert_str_eq(value, "900 1 60 10");
+    free(value);
+    redis_free(redis);
+    redis_server_stop(&server);
+}
+END_TEST
+
 START_TEST(renamed_commands_are_used_by_their_new_names)
 {
     static const char *const args[] = {"--rename-command", "CONFIG", "GETIT", "--rename-command",
@@ -222,6 +264,7 @@ static TCase *real_case(void)
     tcase_add_test(tcase, a_real_server_answers_on_socket_and_port);
     tcase_add_test(tcase, a_wrong_password_is_explained);
     tcase_add_test(tcase, the_minimal_acl_user_is_enough);
+    tcase_add_test(tcase, settings_are_read_and_changed);
     tcase_add_test(tcase, renamed_commands_are_used_by_their_new_names);
     tcase_add_test(tcase, too_many_clients_are_explained);
     tcase_add_test(tcase, no_descriptor_is_left_behind);
