@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "backup/shrink.h"
+#include "backup/volume.h"
 #include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -39,8 +40,10 @@ int backup_begin(const struct backup_options *options, int *out_dir_fd, struct e
     if (catalog_check_instance(options->instance, err) != 0)
         return -1;
     if (fs_open_dir(AT_FDCWD, options->data_dir, &dir_fd, err) != 0) {
-        if (err->kind == ERR_NOT_FOUND)
+        if (err->kind == ERR_NOT_FOUND) {
             (void)err_as(err, PROBLEM_DATA_DIR);
+            (void)err_advise(err, VOLUME_MISSING_HINT);
+        }
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "open the data directory (data-dir)");
     }

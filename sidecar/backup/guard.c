@@ -133,6 +133,8 @@ static void join(struct guard_result *mended, struct guard_result *found)
 static int open_dir(const struct guard_options *options, int *out_fd, struct err *err)
 {
     if (fs_open_dir(AT_FDCWD, options->dir, out_fd, err) < 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            (void)err_advise(err, VOLUME_MISSING_HINT);
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "guard %s (data-dir)", options->dir);
     }

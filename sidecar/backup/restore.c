@@ -19,6 +19,7 @@
 #include "backup/catalog.h"
 #include "backup/restore_job.h"
 #include "backup/stage.h"
+#include "backup/volume.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -112,6 +113,8 @@ static int open_target(const struct restore_options *options, bool made, int *ou
     bool is_locked = false;
 
     if (fs_open_dir(AT_FDCWD, options->dir, out_fd, err) != 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            (void)err_advise(err, VOLUME_MISSING_HINT);
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "restore into %s (data-dir, or --target)", options->dir);
     }

@@ -22,6 +22,9 @@ struct volume_names { /* all set */
 };
 
 #define VOLUME_WHAT_MAX 400
+/* err_advise, when there is no such directory at all */
+#define VOLUME_MISSING_HINT \
+    "mount the server's volume here too, or set data-dir to the directory that it is mounted at"
 #define VOLUME_ASIDE_PREFIX "before-restore-" /* of what a restore has moved aside */
 /* Begins an append-only manifest whose base is another name of the dump. A server reads over it,
  * and drops it when it writes its own; so while it stands there no server has run on the set. */

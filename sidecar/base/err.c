@@ -130,6 +130,19 @@ int(err_wrap)(struct err *err, const char *format, ...)
     return -1;
 }
 
+int(err_advise)(struct err *err, const char *hint)
+{
+    char head[ERR_MSG_MAX];
+    char tail[ERR_MSG_MAX];
+
+    if (err_hint(err->msg) != NULL)
+        return -1;
+    memcpy(head, err->msg, sizeof(head));
+    (void)snprintf(tail, sizeof(tail), ". %s%s", HINT_MARK, hint);
+    join(err, head, tail);
+    return -1;
+}
+
 int(err_as)(struct err *err, enum problem problem)
 {
     err->problem = problem;

@@ -47,6 +47,9 @@ int err_sys(struct err *err, enum err_kind kind, const char *format, ...)
  * before the hint is cut. Returns -1. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts ". HINT: <hint>" behind a message that has none; all else stays. Returns -1. */
+int err_advise(struct err *err, const char *hint);
+
 /* Says which problem it is, where kind and code cannot tell; err_set and err_sys forget it,
  * err_wrap keeps it. Returns -1. */
 int err_as(struct err *err, enum problem problem);
@@ -64,6 +67,7 @@ const char *err_hint(const char *message);
 #define err_set(...) ((err_set)(__VA_ARGS__), -1)
 #define err_sys(...) ((err_sys)(__VA_ARGS__), -1)
 #define err_wrap(...) ((err_wrap)(__VA_ARGS__), -1)
+#define err_advise(...) ((err_advise)(__VA_ARGS__), -1)
 #define err_as(...) ((err_as)(__VA_ARGS__), -1)
 #endif
 

@@ -91,8 +91,17 @@ static int deliver(const struct command_context *context, struct http_client_req
 
 static int refuse_status(const char *label, unsigned status, struct err *err)
 {
-    (void)err_set(err, ERR_FAILED, "ask %s: it answered %u%s", label, status,
-                  status >= 300 && status < 400 ? ", to go elsewhere, which is not followed" : "");
+    const char *more = "";
+
+    if (status >= 500)
+        more = ". HINT: that is an error of its own: look at its log, and try again later with "
+               "`redkeep notify --text hello`";
+    else if (status >= 400)
+        more = ". HINT: it does not take what it is sent there: compare the URL with the one it "
+               "gave out";
+    else if (status >= 300)
+        more = ", to go elsewhere, which is not followed. HINT: set the URL it leads to";
+    (void)err_set(err, ERR_FAILED, "ask %s: it answered %u%s", label, status, more);
     err->code = (int)status;
     return -1;
 }

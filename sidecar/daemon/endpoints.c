@@ -168,7 +168,9 @@ static void put_text(struct http_response *out, unsigned http_status, const char
 
 static void refuse_method(struct http_response *out, const char *allow)
 {
-    put_text(out, 405, "this is not how to ask for it\n");
+    auto_free char *text = xasprintf("use %s here\n", allow);
+
+    put_text(out, 405, text);
     out->allow = allow;
 }
 

@@ -102,6 +102,9 @@ static int load_file(struct loading *loading, bool is_named, struct err *err)
     buf_release(&text);
     if (rc == 0)
         return 0;
+    if (err->kind == ERR_NOT_FOUND)
+        (void)err_advise(err, "--config or REDKEEP_CONFIG names it; without either, redkeep reads "
+                              "its usual file where there is one, and the environment");
     err->kind = ERR_CONFIG;
     return err_wrap(err, "cannot read the settings in %s", loading->path);
 }

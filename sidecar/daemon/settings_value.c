@@ -89,14 +89,14 @@ static int check_word(const char *text, struct err *err)
     return 0;
 }
 
-static int check_url(const char *text, struct err *err)
+static int check_url(const char *text, const char *example, struct err *err)
 {
     size_t scheme = strcspn(text, ":/?#@ ");
 
     if (check_text(text, err) != 0)
         return -1;
     if (scheme == 0 || strncmp(text + scheme, "://", 3) != 0 || has_blank(text))
-        return err_set(err, ERR_CONFIG, "it is not a URL, such as SCHEME://...");
+        return err_set(err, ERR_CONFIG, "it is not a URL, such as %s", example);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static int check_server(const char *text, struct err *err)
 {
     auto_redis_address struct redis_address address = {0};
 
-    if (check_url(text, err) != 0)
+    if (check_url(text, "redis://HOST:6379", err) != 0)
         return -1;
     return redis_url_parse(text, &address, err);
 }
@@ -320,7 +320,11 @@ int setting_value_parse(const struct setting_row *row, const char *text, struct 
         return 0;
     case SETTING_URL:
     case SETTING_HOOK:
-        if (check_url(text, err) != 0 || settings_url_check_beginning(text, row->words, err) != 0)
+        if (check_url(text,
+                      row->type == SETTING_HOOK ? "https://HOST/PATH"
+                                                : "file:///PATH or s3://BUCKET/PREFIX",
+                      err) != 0 ||
+            settings_url_check_beginning(text, row->words, err) != 0)
             return -1;
         if (row->type == SETTING_HOOK && settings_url_check_host(text, err) != 0)
             return -1;

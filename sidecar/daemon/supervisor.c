@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "backup/volume.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/zone.h"
@@ -155,6 +156,8 @@ static int claim(struct supervisor *self, const char *data_dir, struct err *err)
     bool is_claimed;
 
     if (fs_open_dir(AT_FDCWD, data_dir, &self->dir_fd, err) != 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            (void)err_advise(err, VOLUME_MISSING_HINT);
         err->kind = ERR_CONFIG;
         return err_wrap(err, "data-dir");
     }

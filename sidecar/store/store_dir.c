@@ -365,9 +365,15 @@ int store_dir_open(const struct store_options *options, const char *place, struc
                        "file:///path",
                        place);
     fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, ERR_STORE,
-                       "open the repository %.300s (it must be an existing directory)", place);
+    if (fd < 0) {
+        bool is_missing = errno == ENOENT;
+
+        (void)err_sys(err, ERR_STORE,
+                      "open the repository %.300s (it must be an existing directory)", place);
+        return is_missing ? err_advise(err, "mount the volume that has it; a new one is made with "
+                                            "mkdir, and is to belong to who runs redkeep")
+                          : -1;
+    }
 
     dir = xcalloc(1, sizeof(*dir));
     dir->base.ops = &ops;

@@ -314,10 +314,18 @@ full_volume() {
         unmoved refused 1 failed restore --target "$dir/file"
         says "$dir/file"
     done
+    refused 1 failed restore --data-dir "$dir/nowhere"
+    says "HINT: mount the server's volume"
+    refused 1 failed guard --data-dir "$dir/nowhere"
+    says "HINT: mount the server's volume"
+    refused 2 config run --data-dir "$dir/nowhere"
+    says "HINT: mount the server's volume"
     [[ ! -e $dir/nowhere && $(cat "$dir/file") == "a file" ]]
     server_start --appendonly no
     unmoved refused 1 failed backup --data-dir "$dir/file"
     says "$dir/file"
+    refused 1 failed backup --data-dir "$dir/nowhere"
+    says "HINT: mount the server's volume"
 }
 
 @test "a directory that cannot be written to" {

@@ -124,7 +124,7 @@ discreet() {
 @test "two tries are all" {
     peer 500
     refused 1 failed notify --heartbeat
-    says "heartbeat-url http://$peer/***: it answered 500"
+    says "heartbeat-url http://$peer/***: it answered 500" HINT
     [[ $(heard) == 2 ]]
     discreet
 }

@@ -156,6 +156,27 @@ START_TEST(cutting_never_splits_a_character)
 }
 END_TEST
 
+START_TEST(advice_is_a_hint_where_there_is_none)
+{
+    struct err err;
+
+    errno = ENOENT;
+    (void)err_sys(&err, ERR_STORE, "open %01000d", 0);
+    (void)err_as(&err, PROBLEM_DATA_DIR);
+    ck_assert_int_eq(err_advise(&err, "mount it"), -1);
+    ck_assert_str_eq(err_hint(err.msg), "HINT: mount it");
+    ck_assert_ptr_nonnull(strstr(err.msg, "... HINT: mount it"));
+    ck_assert_int_eq(err.kind, ERR_STORE);
+    ck_assert_int_eq(err.code, ENOENT);
+    ck_assert_int_eq(err.problem, PROBLEM_DATA_DIR);
+    (void)err_advise(&err, "not this one");
+    ck_assert_str_eq(err_hint(err.msg), "HINT: mount it");
+    (void)err_set(&err, ERR_FAILED, "no such thing");
+    (void)err_advise(&err, "look");
+    ck_assert_str_eq(err.msg, "no such thing. HINT: look");
+}
+END_TEST
+
 START_TEST(what_was_said_counts_until_it_is_another_error)
 {
     struct err err = {.problem = PROBLEM_LOCKED};
@@ -264,6 +285,7 @@ int main(void)
     tcase_add_test(tcase, wrapping_again_and_again_stays_bounded);
     tcase_add_test(tcase, set_cuts_what_is_too_long_but_not_its_hint);
     tcase_add_test(tcase, cutting_never_splits_a_character);
+    tcase_add_test(tcase, advice_is_a_hint_where_there_is_none);
     tcase_add_test(tcase, what_was_said_counts_until_it_is_another_error);
     tcase_add_loop_test(tcase, kind_and_code_tell_the_problem, 0,
                         sizeof(problems) / sizeof(problems[0]));

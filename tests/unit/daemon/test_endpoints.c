@@ -139,6 +139,7 @@ START_TEST(other_methods_are_told_what_is_allowed)
 
         ck_assert_uint_eq(reply.status, 405);
         ck_assert_str_eq(reply.allow, "POST");
+        ck_assert_str_eq(buf_text(&reply.body), "use POST here\n");
     }
     ck_assert(!is_awake(&desk));
 }

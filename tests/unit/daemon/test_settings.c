@@ -284,7 +284,7 @@ static const struct {
     {{.conf = "redis-password \"s3cret"}, "line 1: unbalanced quotes"},
     {{.conf = "part-size 5x"}, "setting part-size (file @/redkeep.conf:1): "},
     {{.conf = "part-size 5x", .argv = {"--part-size", "8MiB"}}, "setting part-size (file "},
-    {{.argv = {"--config", "@/other"}}, "cannot read the settings in @/other"},
+    {{.argv = {"--config", "@/other"}}, "No such file or directory. HINT: --config or"},
     {{.argv = {"--config", "@"}}, "cannot read the settings in @"},
     {{.environment = {"REDKEEP_CONFIG=@/other"}}, "cannot read the settings in @/other"},
     {{.environment = {"REDKEEP_DATADIR=/e"}},

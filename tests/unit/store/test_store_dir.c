@@ -244,6 +244,7 @@ START_TEST(a_repository_that_is_not_there_is_a_store_error)
         ck_assert_int_eq(store_open(&options, &store, &err), -1);
         ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
         ck_assert_ptr_nonnull(strstr(err.msg, urls[i] + 7));
+        ck_assert((err_hint(err.msg) != NULL) == (i == 0)); /* what could be mounted, or made */
     }
 }
 END_TEST
