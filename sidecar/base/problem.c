@@ -105,8 +105,8 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
         {"SERVER_DENIED",
          "The server refuses a command: the ACL user lacks a permission, or the command was "
          "renamed.",
-         "Grant +ping +info +bgsave +lastsave +config|get +time +role +client|setname, or name the "
-         "renamed command with bgsave-command or config-command."},
+         "Grant +ping +info +bgsave +lastsave +config|get +time +role +client|setname "
+         "+bgrewriteaof, or name the renamed command with bgsave-command or config-command."},
     [PROBLEM_SERVER_BUSY] =
         {"SERVER_BUSY",
          "The server takes no commands for now: a script blocks it, or all of its connections are "

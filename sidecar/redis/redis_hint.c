@@ -25,7 +25,7 @@ static const struct reply_hint reply_hints[] = {
      "it"},
     {"NOPERM", NULL, PROBLEM_SERVER_DENIED,
      ". HINT: grant the user what redkeep needs: +ping +info +bgsave +lastsave +config|get +time "
-     "+role +client|setname"},
+     "+role +client|setname +bgrewriteaof"},
     {"LOADING", NULL, PROBLEM_SERVER_LOADING,
      ". HINT: the server is still loading its data; wait until it is ready"},
     {"MISCONF", "AOF", PROBLEM_WRITE_ERR,
