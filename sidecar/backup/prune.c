@@ -10,6 +10,7 @@
 
 #include "backup/catalog_folders.h"
 #include "backup/prune_remove.h"
+#include "backup/prune_sweep.h"
 #include "base/cancel.h"
 #include "base/mem.h"
 
@@ -185,10 +186,10 @@ int prune(struct store *store, const struct prune_options *options, struct prune
     result->now_ms = clock_wall_ms(options->clock);
     if (make_plan(store, options, &folders, result, err) != 0)
         return err_wrap(err, "prune instance '%s'", options->instance);
-    if (options->confirm)
-        return prune_remove(store, options, &folders, result, err);
-    for (size_t i = 0; i < result->count; i++)
+    if (options->confirm && prune_remove(store, options, &folders, result, err) != 0)
+        return -1;
+    for (size_t i = 0; i < result->count && !options->confirm; i++)
         if (result->rows[i].fate == PRUNE_PLANNED)
             result->freed_bytes += result->rows[i].bytes;
-    return 0;
+    return prune_sweep(store, options, &folders, result, err);
 }

@@ -46,11 +46,18 @@ struct prune_row {
     char *why; /* refused: why; kept although no rule wants it: why; else NULL */
 };
 
+/* What was removed beside the backups that stay, or would be. */
+struct prune_swept {
+    size_t notes;   /* of verifications, but the last good and the last bad one of each backup */
+    size_t records; /* of restores, but the newest */
+};
+
 struct prune_result {
     struct prune_row *rows; /* backups and orphans, oldest first */
     size_t count;
     size_t young;         /* folders without a manifest that may still become a backup */
-    uint64_t freed_bytes; /* or would be */
+    uint64_t freed_bytes; /* or would be; of rows alone */
+    struct prune_swept swept;
     int64_t now_ms;
     size_t refused;
     struct err refusal; /* the first, as err_set fills it */

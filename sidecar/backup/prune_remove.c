@@ -36,18 +36,23 @@ static bool is_refusal(const struct err *err)
     return false;
 }
 
-/* 0 when it was a refusal, which is noted. */
-static int note_refusal(struct removing *removing, struct prune_row *row, const struct err *why,
-                        struct err *err)
+int prune_take_refusal(struct prune_result *result, const struct err *why, struct err *err)
 {
-    struct prune_result *result = removing->result;
-
     if (!is_refusal(why)) {
         *err = *why;
         return -1;
     }
     if (result->refused++ == 0)
         result->refusal = *why;
+    return 0;
+}
+
+/* 0 when it was a refusal, which is noted. */
+static int note_refusal(struct removing *removing, struct prune_row *row, const struct err *why,
+                        struct err *err)
+{
+    if (prune_take_refusal(removing->result, why, err) != 0)
+        return -1;
     row->fate = PRUNE_REFUSED;
     row->why = xstrdup(why->msg);
     return 0;

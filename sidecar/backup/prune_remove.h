@@ -13,4 +13,8 @@ int prune_remove(struct store *store, const struct prune_options *options,
                  const struct catalog_folders *folders, struct prune_result *result,
                  struct err *err);
 
+/* 0 when the store says no to this one object (a policy, a lock on it, a directory that may not be
+ * written to), which is counted in *result; else -1, and *err is why. */
+int prune_take_refusal(struct prune_result *result, const struct err *why, struct err *err);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -33,6 +34,17 @@ int restore_record_store(struct store *store, const char *instance, const struct
     return store_put_small(store, key, line, strlen(line), err);
 }
 
+/* Is that the name of a record? Then its id. */
+static bool is_record(const char *name, char id[CATALOG_ID_SIZE])
+{
+    if (strlen(name) != CATALOG_ID_SIZE - 1 + strlen(".json") ||
+        strcmp(name + CATALOG_ID_SIZE - 1, ".json") != 0)
+        return false;
+    memcpy(id, name, CATALOG_ID_SIZE - 1);
+    id[CATALOG_ID_SIZE - 1] = '\0';
+    return catalog_is_id(id);
+}
+
 struct search {
     size_t folder_len;
     char newest[CATALOG_ID_SIZE]; /* "": none */
@@ -41,16 +53,10 @@ struct search {
 static int on_entry(void *context, const struct store_entry *entry, struct err *err)
 {
     struct search *search = context;
-    const char *name = entry->key + search->folder_len;
     char id[CATALOG_ID_SIZE];
 
     (void)err;
-    if (strlen(name) != CATALOG_ID_SIZE - 1 + strlen(".json") ||
-        strcmp(name + CATALOG_ID_SIZE - 1, ".json") != 0)
-        return 0;
-    memcpy(id, name, sizeof(id) - 1);
-    id[sizeof(id) - 1] = '\0';
-    if (catalog_is_id(id) && strcmp(id, search->newest) > 0)
+    if (is_record(entry->key + search->folder_len, id) && strcmp(id, search->newest) > 0)
         memcpy(search->newest, id, sizeof(id));
     return 0;
 }
@@ -71,6 +77,50 @@ int restore_record_newest(struct store *store, const char *instance, struct rest
     if (store_get_small(store, key, &text, err) != 0)
         return -1;
     return restore_record_parse(buf_text(&text), text.len, key, out, err);
+}
+
+struct records {
+    size_t folder_len;
+    char (*ids)[CATALOG_ID_SIZE];
+    size_t count;
+    size_t room;
+};
+
+static int note_record(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct records *records = context;
+    char id[CATALOG_ID_SIZE];
+
+    (void)err;
+    if (!is_record(entry->key + records->folder_len, id))
+        return 0;
+    if (records->count == records->room) {
+        records->room = records->room * 2 + RESTORE_RECORDS_KEPT;
+        records->ids = xreallocarray(records->ids, records->room, sizeof(*records->ids));
+    }
+    memcpy(records->ids[records->count++], id, sizeof(id));
+    return 0;
+}
+
+int restore_record_sweep(struct store *store, const char *instance, bool confirm, size_t *out_count,
+                         struct err *err)
+{
+    auto_free char *folder = folder_of(instance);
+    struct records records = {.folder_len = strlen(folder)};
+    int rc = store_list(store, folder, '\0', note_record, &records, err);
+    auto_free void *owner = records.ids; /* oldest first, as they are listed */
+
+    if (rc != 0)
+        return err_wrap(err, "list the restores of instance '%s'", instance);
+    *out_count = 0;
+    for (size_t i = 0; i + RESTORE_RECORDS_KEPT < records.count; i++) {
+        auto_free char *key = xasprintf("%s%s.json", folder, records.ids[i]);
+
+        if (cancel_check(err) != 0 || (confirm && store_remove(store, key, err) != 0))
+            return -1;
+        (*out_count)++;
+    }
+    return 0;
 }
 
 static int parse(const char *text, size_t len, struct restore_record *out, struct err *err)

@@ -32,6 +32,11 @@ int restore_record_store(struct store *store, const char *instance, const struct
  * none, ERR_CORRUPT when it cannot be read. */
 int restore_record_newest(struct store *store, const char *instance, struct restore_record *out,
                           struct err *err);
+#define RESTORE_RECORDS_KEPT 100
+/* *out_count is how many are older than the newest RESTORE_RECORDS_KEPT; with confirm they are
+ * removed, and it is how many were, also on failure. A request per thousand records. */
+int restore_record_sweep(struct store *store, const char *instance, bool confirm, size_t *out_count,
+                         struct err *err);
 /* Pure. ERR_CORRUPT when text is no record; label names it in messages. */
 int restore_record_parse(const char *text, size_t len, const char *label,
                          struct restore_record *out, struct err *err);

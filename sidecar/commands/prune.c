@@ -80,7 +80,10 @@ static void answer_json(const struct pruning *pruning, bool complete)
     struct json *orphans = json_array();
     struct json *released = json_array();
     struct json *refused = json_array();
+    struct json *swept = json_object();
 
+    json_set_u64(swept, "notes", pruning->result->swept.notes);
+    json_set_u64(swept, "records", pruning->result->swept.records);
     for (size_t i = 0; i < pruning->result->count; i++) {
         const struct prune_row *row = &pruning->result->rows[i];
 
@@ -100,6 +103,7 @@ static void answer_json(const struct pruning *pruning, bool complete)
     json_set(answer, "released", released);
     json_set(answer, "refused", refused);
     json_set_u64(answer, "freed_bytes", pruning->result->freed_bytes);
+    json_set(answer, "swept", swept);
     json_set_bool(answer, "dry_run", !pruning->options.confirm);
     json_set_bool(answer, "complete", complete);
     command_answer(pruning->context, answer);
@@ -142,6 +146,19 @@ static void print_row(const struct pruning *pruning, const struct prune_row *row
                   row->is_released ? "(pin released) " : "", reasons);
 }
 
+static void print_swept(const struct pruning *pruning)
+{
+    const struct prune_swept *swept = &pruning->result->swept;
+    const char *doing = pruning->options.confirm ? "removed" : "would remove";
+
+    if (swept->notes > 0)
+        (void)fprintf(pruning->context->out, "%s %zu old notes of verifications\n", doing,
+                      swept->notes);
+    if (swept->records > 0)
+        (void)fprintf(pruning->context->out, "%s %zu old records of restores\n", doing,
+                      swept->records);
+}
+
 static void answer_text(const struct pruning *pruning)
 {
     FILE *out = pruning->context->out;
@@ -164,6 +181,7 @@ static void answer_text(const struct pruning *pruning)
     format_size(pruning->result->freed_bytes, freed, sizeof(freed));
     (void)fprintf(out, "%s %zu of %zu backups and %zu orphans, %s\n",
                   confirm ? "removed" : "would remove", removed, backups, orphans, freed);
+    print_swept(pruning);
     if (!confirm)
         (void)fprintf(out, "nothing was changed; --confirm does it\n");
 }

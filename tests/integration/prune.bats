@@ -108,6 +108,37 @@ only_whole_backups() {
     says 'there is no time zone'
 }
 
+@test "notes of verifications and records of restores do not pile up" {
+    local n
+    server_start --appendonly no
+    backup
+    server_kill
+    for n in {01..20}; do
+        echo '{}' >"$(object_dir "$id")/verified-202601${n}T120000Z-ok.json"
+        echo '{}' >"$(object_dir "$id")/verified-202601${n}T130000Z-bad.json"
+    done
+    does 0 verify
+    mkdir "$dir/repository/db-0/restores"
+    for n in {100..249}; do
+        echo '{}' >"$dir/repository/db-0/restores/20260101T120000Z-000$n.json"
+    done
+    does 0 prune
+    [[ $output == *'would remove 39 old notes of verifications'* ]]
+    [[ $output == *'would remove 50 old records of restores'* ]]
+    does 0 prune --json
+    json '.swept == {"notes": 39, "records": 50}'
+    does 0 prune --confirm --json
+    json '.swept == {"notes": 39, "records": 50} and .removed == []'
+    (cd "$(object_dir "$id")" && [[ $(echo verified-*-bad.json) == verified-20260120T130000Z-bad.json ]] &&
+        [[ $(echo verified-*-ok.json | wc -w) == 1 && ! -e verified-20260120T120000Z-ok.json ]])
+    [[ $(find "$dir/repository/db-0/restores" -type f | wc -l) == 100 ]]
+    [[ -e $dir/repository/db-0/restores/20260101T120000Z-000249.json ]]
+    does 0 list --json
+    json '.backups[0].verified_ok == true'
+    does 0 prune --confirm --json
+    json '.swept == {"notes": 0, "records": 0}'
+}
+
 @test "without a rule everything stays" {
     server_start --appendonly no
     backup

@@ -79,7 +79,8 @@ START_TEST(what_no_rule_keeps_is_removed)
     /* and then no more goes; what is foreign is nobody's orphan */
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     must_succeed();
-    ck_assert_str_eq(buf_text(&run.fake.log), "list " PRUNING_INSTANCE "/backups/\n");
+    ck_assert_str_eq(buf_text(&run.fake.log), "list " PRUNING_INSTANCE "/backups/\n"
+                                              "list " PRUNING_INSTANCE "/restores/\n");
     ck_assert_uint_eq(run.result.count, 2);
 }
 END_TEST
@@ -147,13 +148,13 @@ START_TEST(one_listing_is_all_that_counting_takes)
     run.options.rules.keep[RETENTION_LAST] = 300;
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     must_succeed();
-    ck_assert_uint_eq(run.fake.operations, 1);
+    ck_assert_uint_eq(run.fake.operations, 2); /* of backups, of restores */
     pruning_make(&run, D,
                  NULL); /* one goes: the newest proven is looked for, and the one is read */
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     run.options.confirm = false;
     must_succeed();
-    ck_assert_uint_eq(run.fake.operations, 3);
+    ck_assert_uint_eq(run.fake.operations, 4);
 }
 END_TEST
 
