@@ -25,6 +25,7 @@ static const char id_form[] = "00000000T000000Z-xxxxxx"; /* 0: digit, x: hex dig
 void catalog_release(struct catalog *catalog)
 {
     free(catalog->ids);
+    free(catalog->pins);
     *catalog = (struct catalog){0};
 }
 
@@ -211,10 +212,16 @@ static int on_entry(void *context, const struct store_entry *entry, struct err *
     const char *name = NULL;
 
     (void)err;
-    if (!catalog_split_key(entry->key, id, &name) || strcmp(name, MANIFEST_NAME) != 0)
+    if (!catalog_split_key(entry->key, id, &name))
         return 0;
-    catalog->ids = xreallocarray(catalog->ids, catalog->count + 1, sizeof(*catalog->ids));
-    memcpy(catalog->ids[catalog->count++], id, CATALOG_ID_SIZE);
+    if (strcmp(name, MANIFEST_NAME) == 0) {
+        catalog->ids = xreallocarray(catalog->ids, catalog->count + 1, sizeof(*catalog->ids));
+        memcpy(catalog->ids[catalog->count++], id, CATALOG_ID_SIZE);
+    } else if (strcmp(name, PIN_NAME) == 0) {
+        catalog->pins =
+            xreallocarray(catalog->pins, catalog->pin_count + 1, sizeof(*catalog->pins));
+        memcpy(catalog->pins[catalog->pin_count++], id, CATALOG_ID_SIZE);
+    }
     return 0;
 }
 
@@ -232,6 +239,8 @@ int catalog_list(struct store *store, const char *instance, struct catalog *out,
         return err_wrap(err, "list the backups of instance '%s'", instance);
     if (catalog.count > 1)
         qsort(catalog.ids, catalog.count, sizeof(*catalog.ids), compare_ids);
+    if (catalog.pin_count > 1)
+        qsort(catalog.pins, catalog.pin_count, sizeof(*catalog.pins), compare_ids);
     *out = catalog;
     catalog = (struct catalog){0};
     return 0;

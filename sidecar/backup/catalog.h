@@ -21,6 +21,8 @@
 struct catalog {
     char (*ids)[CATALOG_ID_SIZE]; /* oldest first */
     size_t count;
+    char (*pins)[CATALOG_ID_SIZE]; /* of pinned.json, oldest first; of an orphan, too */
+    size_t pin_count;
 };
 
 /* Lists the instance's backups: one request per thousand objects, no manifest is read. Foreign

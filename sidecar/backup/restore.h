@@ -39,6 +39,7 @@ struct restore_options {
     const struct server_version *target; /* the server that will load it; NULL: not known */
     const char *target_from;             /* how target became known, for the message */
     unsigned workers;
+    unsigned shrink_percent; /* smaller by so much than one that is pinned is warned of; 0: never */
     const struct clock *clock;
     /* Opens the repository; called only when it is needed: a volume that holds data must come up
      * while the store is down. The store is the restore's from then on. */

@@ -15,6 +15,7 @@
 #include "backup/catalog.h"
 #include "backup/restore_job.h"
 #include "backup/restore_stage.h"
+#include "backup/shrink.h"
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -22,6 +23,7 @@
 struct choice {
     const struct restore_job *job;
     struct store *store;
+    const struct catalog *catalog;
 };
 
 static void skip(const struct restore_job *job, const char *id, const struct err *why)
@@ -156,6 +158,35 @@ static int check_object(const struct choice *choice, const struct manifest *mani
     return 0;
 }
 
+/* The newest that is pinned and older than id: the data collapsed after it, and nobody said that it
+ * was meant. NULL. */
+static const char *pinned_before(const struct catalog *catalog, const char *id)
+{
+    for (size_t i = catalog->pin_count; i-- > 0;)
+        if (strcmp(catalog->pins[i], id) < 0)
+            return catalog->pins[i];
+    return NULL;
+}
+
+/* A backup that was not asked for by its id may hold what a FLUSHALL has left. */
+static void warn_of_collapse(const struct choice *choice, const struct manifest *manifest)
+{
+    const struct restore_options *options = choice->job->options;
+    const char *id = pinned_before(choice->catalog, manifest->id);
+    auto_manifest struct manifest before = {0};
+    struct err ignored; /* what cannot be read is no help to anybody */
+
+    if (options->backup_id != NULL || options->shrink_percent == 0 || id == NULL ||
+        catalog_read(choice->store, options->instance, id, &before, &ignored) != 0)
+        return;
+    auto_free char *how = shrink_describe(&before, manifest, options->shrink_percent);
+    if (how != NULL)
+        restore_warn(options, PROBLEM_SHRUNK,
+                     "backup %s holds %s in backup %s, which is kept because the data shrank after "
+                     "it. HINT: if that was not meant, restore the large one with --backup %s",
+                     manifest->id, how, id, id);
+}
+
 /* ERR_CORRUPT means: try another. */
 static int restore_this(const struct choice *choice, const struct manifest *manifest,
                         struct err *err)
@@ -176,6 +207,7 @@ static int restore_this(const struct choice *choice, const struct manifest *mani
         restore_check_target(options, manifest, err) != 0 ||
         restore_check_room(job, manifest, 0, err) != 0)
         return -1;
+    warn_of_collapse(choice, manifest);
     if (options->dry_run) {
         result->reason = "dry-run";
         return check_object(choice, manifest, err);
@@ -217,10 +249,13 @@ static int nothing_found(const struct restore_options *options, const struct cat
                        options->backup_id, options->instance);
     if (catalog->count > 0 && options->at_ms >= 0) {
         char time[32];
+        char first[32];
         format_rfc3339(options->at_ms, time, sizeof(time));
+        format_rfc3339(catalog_id_time(catalog->ids[0]), first, sizeof(first));
         return err_set(err, ERR_NOT_FOUND,
-                       "no backup of instance '%s' reaches back to %s; the oldest is %s",
-                       options->instance, time, catalog->ids[0]);
+                       "no backup of instance '%s' reaches back to %s: the first one, %s, is of "
+                       "%s. HINT: give a later time, or that one with --backup",
+                       options->instance, time, catalog->ids[0], first);
     }
     auto_free char *others = catalog_other_instances(store, options->instance);
     if (others == NULL) /* else: a wrong instance name is the usual cause */
@@ -260,9 +295,9 @@ static int nothing_helps(const struct restore_job *job, struct err *err)
                    why);
 }
 
-static int choose_and_restore(const struct choice *choice, const struct catalog *catalog,
-                              struct err *err)
+static int choose_and_restore(const struct choice *choice, struct err *err)
 {
+    const struct catalog *catalog = choice->catalog;
     const struct restore_options *options = choice->job->options;
     const struct restore_result *result = choice->job->result;
 
@@ -315,8 +350,8 @@ int restore_from_store(const struct restore_job *job, struct err *err)
         no_backup(job, store);
         return 0;
     }
-    struct choice choice = {.job = job, .store = store};
-    if (choose_and_restore(&choice, &catalog, err) == 0)
+    const struct choice choice = {.job = job, .store = store, .catalog = &catalog};
+    if (choose_and_restore(&choice, err) == 0)
         return 0;
     free(TAKE_PTR(job->result->id)); /* what was described is not what was restored */
     return -1;

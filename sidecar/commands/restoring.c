@@ -58,6 +58,7 @@ int restoring_begin(struct restoring *restoring, struct restore_options *options
     options->uid = settings->restore_owner.uid;
     options->gid = settings->restore_owner.gid;
     options->workers = process_cpus(); /* the server is not running yet */
+    options->shrink_percent = settings->shrink_alarm;
     options->clock = context->clock;
     options->open_store = open_store;
     options->check_server = check_server;

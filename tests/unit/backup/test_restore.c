@@ -204,6 +204,7 @@ START_TEST(a_moment_gets_the_newest_backup_that_is_not_younger)
             restoring_must_fail(&run, ERR_NOT_FOUND);
         restoring_new_dir(&run);
     }
+    ck_assert_ptr_nonnull(strstr(run.err.msg, OLD ", is of 2026-11-20T10:00:00Z. HINT: "));
 }
 END_TEST
 
