@@ -5,6 +5,9 @@
  *
  * A restored volume that is laid out for both ways to start is started the way that the backup's
  * own server would be: with its append-only files when the backup holds some.
+ *
+ * A server loads what it understands, and counts what it has loaded. So before it starts, the RDBs
+ * are walked as verify walks them, where they lie: their bytes were proven while they were written.
  */
 #include "backup/drill.h"
 
@@ -17,12 +20,16 @@
 #include <sys/file.h>
 
 #include "backup/catalog.h"
+#include "backup/verify_walk.h"
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "redis/scratch_server.h"
 
 #define PREFIX "redkeep-drill-"
 #define STALL_MS 60000
+
+enum { READ_BYTES = 256 * 1024 };
 
 struct scratch {
     char *path;
@@ -129,6 +136,7 @@ static void judge(const struct manifest *manifest, const struct redis_server_inf
     if (out->keys <= wanted && out->keys + gone >= wanted)
         return;
     out->ok = false;
+    free(out->why);
     out->why = xasprintf("the server loaded %" PRIu64 " keys, of which %" PRIu64
                          " have expired, and the backup holds %" PRIu64,
                          out->keys + gone, gone, wanted);
@@ -140,7 +148,62 @@ static int conclude(struct drill_result *out, struct err *err)
     if (err->kind != ERR_CORRUPT && err->kind != ERR_SERVER && err->kind != ERR_TOO_NEW)
         return -1;
     out->ok = false;
+    free(out->why);
     out->why = xstrdup(err->msg);
+    return 0;
+}
+
+/* Where the restore has laid it; heap. */
+static char *place_of(const struct scratch *scratch, const struct manifest *manifest,
+                      const struct manifest_file *file)
+{
+    const char *slash = strrchr(file->name, '/');
+    const char *name = slash != NULL ? slash + 1 : file->name;
+
+    return file->kind == MANIFEST_RDB
+               ? xasprintf("%s/%s", scratch->data, manifest->dbfilename)
+               : xasprintf("%s/%s/%s", scratch->data, manifest->appenddirname, name);
+}
+
+static int feed(const char *path, uint64_t size, struct sink *sink, struct err *err)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto_free uint8_t *block = xmalloc(READ_BYTES);
+
+    if (fd < 0)
+        return err_sys(err, ERR_FAILED, "read %s", path);
+    for (uint64_t at = 0; at < size;) {
+        size_t len = size - at < READ_BYTES ? (size_t)(size - at) : READ_BYTES;
+
+        if (cancel_check(err) != 0 || fs_pread_all(fd, block, len, at, path, err) != 0 ||
+            sink_write(sink, block, len, err) != 0)
+            return -1;
+        at += len;
+    }
+    return sink_finish(sink, err);
+}
+
+/* ERR_CORRUPT: an RDB is one that no server writes. */
+static int walk(const struct scratch *scratch, const struct manifest *manifest,
+                struct drill_result *out, struct err *err)
+{
+    auto_verify_walk struct verify_walk walk = {.manifest = manifest};
+
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+        auto_sink struct sink *sink = NULL;
+
+        if (verify_walk_on_file(&walk, file, NULL, &sink, err) != 0)
+            return -1;
+        if (sink == NULL)
+            continue;
+        auto_free char *path = place_of(scratch, manifest, file);
+        if (feed(path, file->size, sink, err) != 0)
+            return -1;
+    }
+    out->walked = walk.walked > 0 && walk.why == NULL;
+    if (!out->walked)
+        out->why = xasprintf("not walked: %s", walk.why != NULL ? walk.why : "it holds no RDB");
     return 0;
 }
 
@@ -157,7 +220,7 @@ static int load(const struct drill_options *options, const struct scratch *scrat
         .dir = scratch->data,
         .socket = scratch->socket,
         .log = scratch->log,
-        .dbfilename = manifest->dbfilename != NULL ? manifest->dbfilename : "dump.rdb",
+        .dbfilename = manifest->dbfilename,
         .appendfilename = with_aof ? manifest->appendfilename : NULL,
         .appenddirname = with_aof ? manifest->appenddirname : NULL,
         .stall_ms = options->stall_ms > 0 ? options->stall_ms : STALL_MS,
@@ -192,8 +255,12 @@ int drill(const struct drill_options *options, struct drill_result *out, struct 
             return -1;
     } else {
         result.restore_ms = restored.took_ms;
-        if (read_manifest(options, restored.id, &manifest, err) != 0 ||
-            load(options, &scratch, &manifest, &result, err) != 0)
+        if (read_manifest(options, restored.id, &manifest, err) != 0)
+            return -1;
+        rc = walk(&scratch, &manifest, &result, err) != 0
+                 ? conclude(&result, err)
+                 : load(options, &scratch, &manifest, &result, err);
+        if (rc != 0)
             return -1;
     }
     *out = result;

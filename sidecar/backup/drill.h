@@ -1,6 +1,7 @@
 /*
  * A drill: a backup is restored into a scratch directory and loaded by a throw-away server, its
- * keys are counted, and all of it is thrown away. It measures the recovery time, too.
+ * keys are counted, and all of it is thrown away. Its RDBs are walked as well, as verify does. It
+ * measures the recovery time, too.
  */
 #ifndef BACKUP_DRILL_H
 #define BACKUP_DRILL_H
@@ -22,7 +23,8 @@ struct drill_options {
 struct drill_result {
     bool ok;
     char *id;           /* of the backup that was loaded; NULL: none was */
-    char *why;          /* NULL when ok and there is nothing to say */
+    bool walked;        /* every RDB in it, from its header to its end mark */
+    char *why;          /* NULL when ok and there is nothing to say; else why not, or not walked */
     bool has_keys;      /* the server told them */
     uint64_t keys;      /* that it has, once loaded */
     int64_t restore_ms; /* fetching, proving, writing; -1: did not come so far */

@@ -83,7 +83,7 @@ static struct json *drill_to_json(const struct drill_result *result, const char 
 
     json_set_string(row, "id", id);
     json_set_bool(row, "ok", result->ok);
-    json_set_bool(row, "walked", false);
+    json_set_bool(row, "walked", result->walked);
     if (result->has_keys)
         json_set_u64(row, "keys", result->keys);
     else

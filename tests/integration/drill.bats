@@ -32,7 +32,7 @@ program() {
     fill
     backup
     does 0 verify --drill --json
-    json '.results | length == 1 and (.[0] | .ok and .drilled and .keys > 20 and .why == null
+    json '.results | length == 1 and (.[0] | .ok and .drilled and .walked and .keys > 20 and .why == null
         and .seconds > 0 and .restore_seconds >= 0 and .load_seconds >= 0)'
     json '.results[0].id == $id' --arg id "$id"
     nothing_left
@@ -49,7 +49,7 @@ program() {
     fill
     backup --backup-include rdb,aof
     does 0 verify --drill --json "$id"
-    json '.results[0] | .ok and .keys > 20'
+    json '.results[0] | .ok and .walked and .keys > 20'
     nothing_left
 }
 
