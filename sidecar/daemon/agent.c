@@ -48,12 +48,13 @@ void agent_free(struct agent *agent)
 }
 
 /* Nobody is to be told any more. */
-static void forget_messages(struct agent *agent)
+static void forget_messages(struct agent *agent, struct agent_time now)
 {
     for (size_t i = 0; i < agent->message_count; i++)
         free(agent->messages[i]);
     agent->message_count = 0;
-    agent_clear(agent, PROBLEM_NOTIFY_FAILED);
+    agent->told = 0;
+    agent_clear(agent, PROBLEM_NOTIFY_FAILED, now);
 }
 
 void agent_configure(struct agent *agent, const struct agent_config *config, struct agent_time now)
@@ -66,7 +67,7 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
     agent->is_planned = false;
     agent_verify_plan(agent, now);
     if (!config->has_notify)
-        forget_messages(agent);
+        forget_messages(agent, now);
     /* a backup that runs or waits is the one for every time that has passed */
     if (agent->status->has_backups && !agent_is_running(agent, JOB_BACKUP) &&
         agent->wanted == AGENT_WHY_NOTHING && agent->retry_ms == 0)
@@ -198,14 +199,29 @@ void agent_raise(struct agent *agent, enum problem problem, bool tell, struct ag
     /* the remedy is the hint, or stands behind one */
     agent_log_problem(agent, LOG_LEVEL_WARN, problem,
                       err_hint(detail) != NULL ? "%s. %s" : "%s. HINT: %s", detail, row->remedy);
-    if (tell)
-        agent_tell(agent, NOTIFY_PROBLEM, problem, detail, now);
+    if (!tell)
+        return;
+    agent_tell(agent, NOTIFY_PROBLEM, problem, detail, now);
+    /* these end when newer data is compared with its own like: nothing has come back */
+    if (problem != PROBLEM_SHRUNK && problem != PROBLEM_LOADED_LESS)
+        agent->told |= UINT64_C(1) << problem;
 }
 
-void agent_clear(struct agent *agent, enum problem problem)
+void agent_forget_told(struct agent *agent, enum problem problem)
 {
-    if (status_clear(agent->status, problem))
-        agent_log_problem(agent, LOG_LEVEL_INFO, problem, "%s is over", problem_row(problem)->code);
+    agent->told &= ~(UINT64_C(1) << problem);
+}
+
+void agent_clear(struct agent *agent, enum problem problem, struct agent_time now)
+{
+    if (!status_clear(agent->status, problem))
+        return;
+    auto_free char *what = xasprintf("%s is over", problem_row(problem)->code);
+    agent_log_problem(agent, LOG_LEVEL_INFO, problem, "%s", what);
+    if ((agent->told >> problem & 1) == 0)
+        return;
+    agent_forget_told(agent, problem);
+    agent_tell(agent, NOTIFY_RECOVERED, problem, what, now);
 }
 
 bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)

@@ -240,7 +240,7 @@ void agent_backup_tick(struct agent *agent, struct agent_time now)
 }
 
 /* The problems that a backup which went well proves to be over. */
-static void clear_backup_problems(struct agent *agent)
+static void clear_backup_problems(struct agent *agent, struct agent_time now)
 {
     static const enum problem kept[] = {
         /* these are judged by something else than a backup */
@@ -249,7 +249,6 @@ static void clear_backup_problems(struct agent *agent)
         PROBLEM_LOG_LOST,     PROBLEM_NOTIFY_FAILED, PROBLEM_BACKUP_UNPROVEN,
         PROBLEM_LOADED_LESS,
     };
-    struct status *status = agent->status;
 
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
         bool is_kept =
@@ -257,8 +256,10 @@ static void clear_backup_problems(struct agent *agent)
 
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
             is_kept = is_kept || kept[i] == problem;
-        if (!is_kept && status_find(status, problem) != NULL)
-            agent_clear(agent, problem);
+        if (!is_kept && agent->is_failing) /* that it works again says that, too */
+            agent_forget_told(agent, problem);
+        if (!is_kept)
+            agent_clear(agent, problem, now);
     }
 }
 
@@ -288,10 +289,12 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
     changes_end(&agent->changes, true);
     agent->attempt = 0;
     agent->load_unchecked = false;
-    clear_backup_problems(agent);
+    clear_backup_problems(agent, now);
     agent_raise_warnings(agent, JOB_BACKUP, now);
     if (agent->is_failing) {
         agent->is_failing = false;
+        agent_forget_told(agent, PROBLEM_BACKUP_STALE);
+        agent_forget_told(agent, PROBLEM_NO_BACKUP);
         agent_tell(agent, NOTIFY_RECOVERED, PROBLEM_NONE, "a backup was taken again", now);
     }
     if (end->answer == NULL || status_read_manifest(end->answer, &backup, &err) != 0) {
@@ -301,7 +304,7 @@ static void succeeded(struct agent *agent, const struct agent_end *end, struct a
     log_stored(agent, &backup);
     agent->prune_wanted = agent->config.prunes;
     if (backup.proven) {
-        agent_clear(agent, PROBLEM_BACKUP_UNPROVEN);
+        agent_clear(agent, PROBLEM_BACKUP_UNPROVEN, now);
     } else {
         auto_free char *detail = xasprintf("backup %s is not proven", backup.id);
         agent_raise(agent, PROBLEM_BACKUP_UNPROVEN, true, now, detail);
@@ -373,8 +376,8 @@ void agent_check_freshness(struct agent *agent, struct agent_time now)
     bool is_fresh = status_backup_is_fresh(agent->status, &why);
 
     if (is_fresh || !agent_role_fits(agent)) {
-        agent_clear(agent, PROBLEM_BACKUP_STALE);
-        agent_clear(agent, PROBLEM_NO_BACKUP);
+        agent_clear(agent, PROBLEM_BACKUP_STALE, now);
+        agent_clear(agent, PROBLEM_NO_BACKUP, now);
         return;
     }
     /* nothing is known; the list job says why */

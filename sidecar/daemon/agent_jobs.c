@@ -164,7 +164,7 @@ static void explain(const struct agent_job *inside, const struct agent_end *end,
     }
 }
 
-static_assert(PROBLEM_COUNT <= 64, "list_problems has a bit for each");
+static_assert(PROBLEM_COUNT <= 64, "list_problems and told have a bit for each");
 
 bool agent_list_has(const struct agent *agent, enum problem problem)
 {
@@ -185,7 +185,7 @@ static void list_failed(struct agent *agent, enum problem problem, const char *w
 }
 
 /* What backups fail of at present is theirs. */
-static void list_worked(struct agent *agent)
+static void list_worked(struct agent *agent, struct agent_time now)
 {
     bool is_failing = agent->is_failing || agent->attempt > 0;
     enum problem of_backup = agent->status->jobs[JOB_BACKUP].last_problem;
@@ -193,14 +193,14 @@ static void list_worked(struct agent *agent)
     agent->list_retry_ms = AGENT_LIST_RETRY_MS;
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
         if (agent_list_has(agent, problem) && !(is_failing && problem == of_backup))
-            agent_clear(agent, problem);
+            agent_clear(agent, problem, now);
     }
     agent->list_problems = 0;
     if (is_failing)
         return;
-    agent_clear(agent, PROBLEM_STORE_UNREACHABLE);
-    agent_clear(agent, PROBLEM_STORE_DENIED);
-    agent_clear(agent, PROBLEM_STORE_MISSING);
+    agent_clear(agent, PROBLEM_STORE_UNREACHABLE, now);
+    agent_clear(agent, PROBLEM_STORE_DENIED, now);
+    agent_clear(agent, PROBLEM_STORE_MISSING, now);
 }
 
 static void list_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
@@ -221,7 +221,7 @@ static void list_ended(struct agent *agent, const struct agent_end *end, struct 
         list_failed(agent, PROBLEM_FAILED, err.msg, now);
         return;
     }
-    list_worked(agent);
+    list_worked(agent, now);
     if (had_some && status->backup_count == 0)
         agent_log(agent, LOG_LEVEL_ERROR, "the backups that were in the repository are gone");
     if ((is_first || (had_some && status->backup_count == 0)) &&
@@ -235,7 +235,7 @@ static void notify_ended(struct agent *agent, const struct agent_end *end, struc
     struct status_job *job = &agent->status->jobs[JOB_NOTIFY];
 
     if (end->exit_code == 0) {
-        agent_clear(agent, PROBLEM_NOTIFY_FAILED);
+        agent_clear(agent, PROBLEM_NOTIFY_FAILED, now);
         return;
     }
     agent->status->notify_dropped++;

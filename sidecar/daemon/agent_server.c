@@ -31,7 +31,7 @@ static void judge(struct agent *agent, int ok, enum problem problem, const char 
     if (ok == 0)
         agent_raise(agent, problem, true, now, detail);
     else if (ok == 1)
-        agent_clear(agent, problem);
+        agent_clear(agent, problem, now);
 }
 
 static void judge_server(struct agent *agent, struct agent_time now)
@@ -51,8 +51,8 @@ static void judge_server(struct agent *agent, struct agent_time now)
               "(aof_last_bgrewrite_status)",
               now);
     } else if (info->aof_enabled == 0) {
-        agent_clear(agent, PROBLEM_WRITE_ERR);
-        agent_clear(agent, PROBLEM_AOF_REWRITE_ERR);
+        agent_clear(agent, PROBLEM_WRITE_ERR, now);
+        agent_clear(agent, PROBLEM_AOF_REWRITE_ERR, now);
     }
 }
 
@@ -98,7 +98,7 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
     if (newest == NULL || agent->loaded_at_ms < status->backups[0].created_ms)
         return;
     if (agent->loaded_keys >= newest->keys) {
-        agent_clear(agent, PROBLEM_LOADED_LESS);
+        agent_clear(agent, PROBLEM_LOADED_LESS, now);
         return;
     }
     format_rfc3339(newest->created_ms, created, sizeof(created));
@@ -107,7 +107,7 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
                   "the server loaded %" PRIu64 " keys, and backup %s holds %" PRIu64
                   ", of which %" PRIu64 " can expire",
                   agent->loaded_keys, newest->id, newest->keys, newest->expires);
-        agent_clear(agent, PROBLEM_LOADED_LESS);
+        agent_clear(agent, PROBLEM_LOADED_LESS, now);
         return;
     }
     auto_free char *detail =
@@ -117,10 +117,10 @@ void agent_compare_load(struct agent *agent, struct agent_time now)
     agent_raise(agent, PROBLEM_LOADED_LESS, true, now, detail);
 }
 
-static void is_there(struct agent *agent)
+static void is_there(struct agent *agent, struct agent_time now)
 {
     agent->unreachable_ms = 0;
-    agent_clear(agent, PROBLEM_SERVER_UNREACHABLE);
+    agent_clear(agent, PROBLEM_SERVER_UNREACHABLE, now);
 }
 
 static void on_answer(struct agent *agent, struct watcher_look *look, struct agent_time now)
@@ -132,9 +132,9 @@ static void on_answer(struct agent *agent, struct watcher_look *look, struct age
     look->info = (struct redis_server_info){0};
     status->has_info = true;
     status->seen_ms = look->at_ms;
-    is_there(agent);
-    agent_clear(agent, PROBLEM_SERVER_AUTH);
-    agent_clear(agent, PROBLEM_SERVER_LOADING);
+    is_there(agent, now);
+    agent_clear(agent, PROBLEM_SERVER_AUTH, now);
+    agent_clear(agent, PROBLEM_SERVER_LOADING, now);
     judge_server(agent, now);
     if (status->readiness.state != READINESS_READY)
         return;
@@ -148,7 +148,7 @@ static void on_silence(struct agent *agent, const struct watcher_look *look, str
 {
     switch (agent->status->readiness.state) {
     case READINESS_AUTH:
-        is_there(agent);
+        is_there(agent, now);
         agent_raise(agent, PROBLEM_SERVER_AUTH, true, now, look->why.msg);
         break;
     case READINESS_UNREACHABLE:
@@ -159,7 +159,7 @@ static void on_silence(struct agent *agent, const struct watcher_look *look, str
     case READINESS_SYNCING:
     case READINESS_READY:
     default:
-        is_there(agent); /* a script that blocks it: what it was, it still is */
+        is_there(agent, now); /* a script that blocks it: what it was, it still is */
         break;
     }
 }

@@ -69,6 +69,7 @@ struct agent {
     size_t action_count;
     char *messages[AGENT_MESSAGES_MAX]; /* notifications that wait for their turn */
     size_t message_count;
+    uint64_t told; /* bits: the problems that were told, and whose end is to be told */
 
     /* backups */
     bool is_planned;         /* status->next_backup_ms is what the schedule says */
@@ -128,7 +129,10 @@ void agent_stop_job(struct agent *agent, enum job_kind job, struct agent_time no
  */
 void agent_raise(struct agent *agent, enum problem problem, bool tell, struct agent_time now,
                  const char *detail);
-void agent_clear(struct agent *agent, enum problem problem);
+/* The end of a problem: logged, and told when the problem was. */
+void agent_clear(struct agent *agent, enum problem problem, struct agent_time now);
+/* Its end is said by something else, or is no good news. */
+void agent_forget_told(struct agent *agent, enum problem problem);
 void agent_tell(struct agent *agent, enum notify_event event, enum problem problem,
                 const char *what, struct agent_time now);
 bool agent_is_running(const struct agent *agent, enum job_kind job);

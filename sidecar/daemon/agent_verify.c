@@ -90,5 +90,5 @@ void agent_verify_ended(struct agent *agent, enum job_kind job, const struct age
     if (end->exit_code != 0 && agent->stop_ms == 0) /* else it was stopped */
         agent_raise(agent, shown->last_problem, true, now, shown->last_message);
     else if (end->exit_code == 0 && job != JOB_PRUNE)
-        agent_clear(agent, PROBLEM_BACKUP_CORRUPT);
+        agent_clear(agent, PROBLEM_BACKUP_CORRUPT, now);
 }

@@ -61,7 +61,9 @@ struct json *notify_to_json(const struct notify_message *message)
 {
     const struct problem_row *problem =
         message->problem != PROBLEM_NONE ? problem_row(message->problem) : NULL;
-    auto_free char *text = format_text(message, problem);
+    bool is_over = message->event == NOTIFY_RECOVERED; /* nothing is to be done any more */
+    const struct problem_row *standing = is_over ? NULL : problem;
+    auto_free char *text = format_text(message, standing);
     struct json *json = json_object();
 
     json_set_string(json, "text", text);
@@ -70,7 +72,7 @@ struct json *notify_to_json(const struct notify_message *message)
     json_set_time(json, "time", message->at_ms);
     json_set_string(json, "what", message->what);
     json_set_string(json, "code", problem != NULL ? problem->code : NULL);
-    json_set_string(json, "cause", problem != NULL ? problem->cause : NULL);
-    json_set_string(json, "remedy", problem != NULL ? problem->remedy : NULL);
+    json_set_string(json, "cause", standing != NULL ? standing->cause : NULL);
+    json_set_string(json, "remedy", standing != NULL ? standing->remedy : NULL);
     return json;
 }

@@ -12,7 +12,7 @@
 
 enum notify_event {
     NOTIFY_FAILED,    /* a backup (or another job) failed, its tries are used up */
-    NOTIFY_RECOVERED, /* the first success after a failure */
+    NOTIFY_RECOVERED, /* the first success after a failure, or the end of a problem */
     NOTIFY_PROBLEM,   /* something else is wrong: LOADED_LESS, SHRUNK, BACKUP_STALE, ... */
     NOTIFY_RESTORED,  /* a restore is done */
     NOTIFY_TEST,      /* somebody tries the hook */
@@ -28,7 +28,7 @@ struct notify_message {
 
 /* {"text":"redkeep cache-0:
  * ...","event":"failed","instance","time","what","code","cause","remedy"}; the last three are null
- * without a problem. A root that the caller frees. */
+ * without a problem, the last two at its end too. A root that the caller frees. */
 struct json *notify_to_json(const struct notify_message *message);
 
 #endif

@@ -68,8 +68,7 @@ START_TEST(what_the_final_backup_warns_of_is_told)
     sim.server.is_down = true;
     agent_sim_stop(&sim);
     agent_sim_run(&sim, AGENT_SIM_S / 2);
-    agent_sim_report(&sim, JOB_FINAL,
-                     "{\"warning\":{\"code\":\"SHRUNK\",\"message\":\"1 key\"}}");
+    agent_sim_report(&sim, JOB_FINAL, "{\"warning\":{\"code\":\"SHRUNK\",\"message\":\"1 key\"}}");
     agent_sim_run(&sim, 10 * AGENT_SIM_S);
     ck_assert_str_eq(agent_sim_story(&sim), "20 12:59:30 start final-backup\n"
                                             "20 12:59:31 tell problem SHRUNK\n"
@@ -186,6 +185,65 @@ START_TEST(notifications_go_out_one_by_one_and_in_order)
 }
 END_TEST
 
+START_TEST(the_end_of_what_was_told_is_told_once)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@hourly");
+    agent_sim_has_backup(&sim, 30 * AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, AGENT_SIM_S);
+    sim.server.bgsave_failed = true;
+    sim.server.is_lost = true;
+    agent_sim_run(&sim, 20 * AGENT_SIM_S); /* not for long enough to be told */
+    sim.server.is_lost = false;
+    agent_sim_run(&sim, 19 * AGENT_SIM_S);
+    sim.server.bgsave_failed = false;
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert_str_eq(agent_sim_story(&sim), "20 12:59:22 tell problem BGSAVE_ERR\n"
+                                            "20 12:59:41 tell recovered BGSAVE_ERR\n");
+}
+END_TEST
+
+/* "A backup was taken again" says that all that kept it from being taken is over. */
+START_TEST(a_backup_that_works_again_is_one_good_word)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@hourly");
+    agent_sim_has_backup(&sim, 30 * AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, AGENT_SIM_S);
+    agent_sim_next(&sim, JOB_VERIFY, 1, denied);
+    (void)agent_sim_ask(&sim, JOB_VERIFY);
+    agent_sim_next(&sim, JOB_BACKUP, AGENT_SIM_FOR_EVER, denied);
+    agent_sim_run(&sim, 5 * AGENT_SIM_H); /* two bad ones: the third is that it is too old */
+    ck_assert_uint_eq(sim.told, 3);
+    agent_sim_store_back(&sim);
+    (void)agent_sim_story(&sim);
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert_str_eq(agent_sim_story(&sim), "20 18:00:00 start backup\n"
+                                            "20 18:00:03 tell recovered\n");
+    ck_assert_uint_eq(sim.status.problem_count, 0);
+}
+END_TEST
+
+/* The backup after it is as small: nothing has come back. */
+START_TEST(the_end_of_a_collapse_is_no_good_word)
+{
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@daily");
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_run(&sim, 30 * AGENT_SIM_S);
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_report(&sim, JOB_BACKUP, "{\"warning\":{\"code\":\"SHRUNK\",\"message\":\"1 key\"}}");
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert_uint_eq(sim.status.problem_count, 0);
+    ck_assert_uint_eq(sim.told, 1);
+}
+END_TEST
+
 START_TEST(without_a_hook_nobody_is_told)
 {
     auto_agent_sim struct agent_sim sim;
@@ -213,18 +271,17 @@ START_TEST(a_hook_that_refuses_drops_and_counts)
         sim.server.bgsave_failed = i % 2 == 0;
         agent_sim_run(&sim, AGENT_SIM_MIN);
     }
-    ck_assert_uint_eq(sim.jobs[JOB_NOTIFY].started, 2); /* none is tried twice */
-    ck_assert_uint_eq(sim.status.notify_dropped, 2);
+    ck_assert_uint_eq(sim.jobs[JOB_NOTIFY].started, 3); /* none is tried twice */
+    ck_assert_uint_eq(sim.status.notify_dropped, 3);
     ck_assert(agent_sim_has(&sim, PROBLEM_NOTIFY_FAILED));
     agent_sim_store_back(&sim);
     sim.times[JOB_NOTIFY] = 0;
-    sim.server.bgsave_failed = false;
     agent_sim_run(&sim, AGENT_SIM_MIN);
     ck_assert(agent_sim_has(&sim, PROBLEM_NOTIFY_FAILED)); /* there was nothing to tell */
-    sim.server.bgsave_failed = true;
+    sim.server.bgsave_failed = false;
     agent_sim_run(&sim, AGENT_SIM_MIN);
     ck_assert(!agent_sim_has(&sim, PROBLEM_NOTIFY_FAILED));
-    ck_assert_uint_eq(sim.status.notify_dropped, 2);
+    ck_assert_uint_eq(sim.status.notify_dropped, 3);
 }
 END_TEST
 
@@ -240,9 +297,9 @@ START_TEST(a_hook_that_hangs_costs_old_messages_and_no_backup)
         sim.server.bgsave_failed = i % 2 == 0;
         agent_sim_run(&sim, AGENT_SIM_MIN);
     }
-    /* 51 alarms: one is being told, 16 wait */
+    /* 51 alarms, 50 ends: one is being told, 16 wait */
     ck_assert_uint_eq(sim.jobs[JOB_NOTIFY].started, 1);
-    ck_assert_uint_eq(sim.status.notify_dropped, 51 - 17);
+    ck_assert_uint_eq(sim.status.notify_dropped, 101 - 17);
     ck_assert_uint_eq(sim.status.jobs[JOB_BACKUP].count_ok, 2);
 }
 END_TEST
@@ -335,6 +392,9 @@ static Suite *agent_messages_suite(void)
     tcase_add_test(heartbeat, there_is_no_heartbeat_before_the_first_backup);
     suite_add_tcase(suite, heartbeat);
     tcase_add_test(notify, notifications_go_out_one_by_one_and_in_order);
+    tcase_add_test(notify, the_end_of_what_was_told_is_told_once);
+    tcase_add_test(notify, a_backup_that_works_again_is_one_good_word);
+    tcase_add_test(notify, the_end_of_a_collapse_is_no_good_word);
     tcase_add_test(notify, without_a_hook_nobody_is_told);
     tcase_add_test(notify, a_hook_that_refuses_drops_and_counts);
     tcase_add_test(notify, a_hook_that_hangs_costs_old_messages_and_no_backup);

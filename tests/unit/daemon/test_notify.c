@@ -77,6 +77,21 @@ START_TEST(without_a_problem_there_is_none_to_tell)
 }
 END_TEST
 
+START_TEST(the_end_of_a_problem_has_its_code_and_nothing_to_do)
+{
+    auto_free char *text = print(&(struct notify_message){.event = NOTIFY_RECOVERED,
+                                                          .instance = "a",
+                                                          .problem = PROBLEM_WRITE_ERR,
+                                                          .what = "WRITE_ERR is over",
+                                                          .at_ms = 0});
+
+    ck_assert_str_eq(text, "{\"text\":\"redkeep a: WRITE_ERR is over\",\"event\":\"recovered\","
+                           "\"instance\":\"a\",\"time\":\"1970-01-01T00:00:00Z\","
+                           "\"what\":\"WRITE_ERR is over\",\"code\":\"WRITE_ERR\","
+                           "\"cause\":null,\"remedy\":null}");
+}
+END_TEST
+
 START_TEST(foreign_text_is_no_markup)
 {
     auto_free char *text = print(&(struct notify_message){
@@ -100,6 +115,7 @@ static Suite *notify_suite(void)
 
     tcase_add_test(tc, a_failure_says_what_why_and_what_to_do);
     tcase_add_test(tc, without_a_problem_there_is_none_to_tell);
+    tcase_add_test(tc, the_end_of_a_problem_has_its_code_and_nothing_to_do);
     tcase_add_test(tc, foreign_text_is_no_markup);
     suite_add_tcase(suite, tc);
     return suite;
