@@ -123,17 +123,22 @@ void agent_on_report(struct agent *agent, enum job_kind job, const struct json *
         set_text(&shown->doing, words(line, "event"));
 }
 
+static void forget_doing(struct status_job *shown)
+{
+    shown->done_bytes = 0;
+    shown->total_bytes = 0;
+    shown->bytes_per_s = 0;
+    set_text(&shown->doing, NULL);
+}
+
 void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid, struct agent_time now)
 {
     struct status_job *shown = &agent->status->jobs[job];
 
     shown->pid = pid;
     shown->started_ms = now.wall_ms;
-    shown->done_bytes = 0;
-    shown->total_bytes = 0;
-    shown->bytes_per_s = 0;
     shown->count_started++;
-    set_text(&shown->doing, NULL);
+    forget_doing(shown);
 }
 
 /* Why it failed: its own words, or what can be seen from outside. */
@@ -250,6 +255,7 @@ void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end
 
     shown->is_running = false;
     shown->pid = 0;
+    forget_doing(shown);
     shown->ended_ms = now.wall_ms;
     shown->last_took_ms = now.mono_ms - inside->started_mono_ms;
     shown->last_exit_code = end->exit_code;

@@ -135,13 +135,16 @@ static void put_cost(const struct status *status, enum outlook outlook, struct b
     }
 }
 
-static void put_legend(struct buf *out)
+static void put_legend(const struct status *status, struct buf *out)
 {
     page_put(out, "<ul class=\"legend\" aria-label=\"Legend\">"
                   "<li><i class=\"good\"></i>restore point</li>"
                   "<li><i class=\"warn\"></i>not proven</li>"
                   "<li><i class=\"bad\"></i>damaged</li>"
-                  "<li><i class=\"risk\"></i>would be lost</li></ul>\n");
+                  "<li><i class=\"risk\"></i>would be lost</li>");
+    if (status->backup_count > 0) /* else there is nothing to measure */
+        page_put(out, "<li>the older, the closer together</li>");
+    page_put(out, "</ul>\n");
 }
 
 static void put_outlook(const struct status *status, enum outlook outlook, struct buf *out)
@@ -162,7 +165,7 @@ static void put_outlook(const struct status *status, enum outlook outlook, struc
     put_cost(status, outlook, out);
     page_put(out, "</p>\n");
     page_svg(status, out);
-    put_legend(out);
+    put_legend(status, out);
     page_put(out, "</section>\n");
 }
 

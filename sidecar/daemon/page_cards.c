@@ -6,6 +6,8 @@
 
 #include "daemon/page_html.h"
 
+#define AS_OF_MS 10000 /* what the server said last is no news any more */
+
 static void open_card(struct buf *out, const char *id, const char *title)
 {
     page_printf(out, "<section class=\"card\" aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id,
@@ -113,6 +115,13 @@ static void put_facts(const struct status *status, struct buf *out)
 {
     const struct redis_server_info *info = &status->info;
 
+    if (status->now_ms - status->seen_ms >= AS_OF_MS) {
+        open_row(out, "As of");
+        page_time(out, status->seen_ms, status->now_ms);
+        page_put(out, ", ");
+        page_distance(out, status->seen_ms, status->now_ms);
+        close_row(out);
+    }
     open_row(out, "Server");
     page_text(out, info->flavour == REDIS_FLAVOUR_VALKEY ? "Valkey " : "Redis ");
     page_text(out, info->version);

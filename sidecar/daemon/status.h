@@ -59,8 +59,8 @@ struct status_job { /* of one kind: what runs now, and what became of the last o
     int last_exit_code;        /* -1: killed by a signal */
     enum problem last_problem; /* PROBLEM_NONE when it went well */
     char *last_message;        /* NULL when it went well */
-    char *doing;               /* what it does now, in words; NULL */
-    uint64_t done_bytes;       /* while it runs */
+    char *doing;               /* what it does now, in words; NULL, and when it has ended */
+    uint64_t done_bytes;       /* while it runs, else 0, as the next two */
     uint64_t total_bytes;      /* 0 unknown */
     uint64_t bytes_per_s;
     unsigned attempt; /* backups: 1, 2, 3 of this turn */

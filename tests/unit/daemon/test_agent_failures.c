@@ -353,6 +353,24 @@ START_TEST(reports_of_any_shape_are_taken)
 }
 END_TEST
 
+START_TEST(a_job_that_has_ended_does_nothing_any_more)
+{
+    const struct status_job *job;
+    auto_agent_sim struct agent_sim sim;
+
+    init(&sim, "@hourly");
+    job = &sim.status.jobs[JOB_BACKUP];
+    (void)agent_sim_ask(&sim, JOB_BACKUP);
+    agent_sim_report(&sim, JOB_BACKUP,
+                     "{\"progress\":{\"what\":\"x\",\"done\":1,\"total\":2,\"rate\":3}}");
+    ck_assert_str_eq(job->doing, "x");
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(!job->is_running && job->last_ok);
+    ck_assert_ptr_null(job->doing);
+    ck_assert_uint_eq(job->done_bytes + job->total_bytes + job->bytes_per_s, 0);
+}
+END_TEST
+
 START_TEST(requests_are_counted_by_what_came_back)
 {
     auto_agent_sim struct agent_sim sim;
@@ -419,6 +437,7 @@ static Suite *agent_failures_suite(void)
     tcase_add_test(jobs, a_job_that_says_nothing_is_explained);
     tcase_add_test(jobs, a_backup_whose_answer_is_lost_is_looked_up);
     tcase_add_test(jobs, reports_of_any_shape_are_taken);
+    tcase_add_test(jobs, a_job_that_has_ended_does_nothing_any_more);
     tcase_add_test(jobs, requests_are_counted_by_what_came_back);
     tcase_add_test(jobs, unproven_backups_are_one_alarm_until_one_is_proven);
     suite_add_tcase(suite, jobs);

@@ -159,6 +159,7 @@ static const struct {
     {"well", "10\xc2\xa0"
              "days ago, 18,190,011 keys in 41.3\xc2\xa0s"},
     {"well", "title=\"save 14.2\xc2\xa0s, store 3.4\xc2\xa0s\">17.6\xc2\xa0s<"},
+    {"well", "<li>the older, the closer together</li>"},
     {"working", "<progress aria-label=\"Done\" max=\"100\" value=\"42.8\"></progress>"},
     {"working", "812\xc2\xa0MB of 1.9\xc2\xa0GB \xc2\xb7 540\xc2\xa0MB/s"},
     {"loading", "<progress aria-label=\"Loaded\" max=\"100\" value=\"42.3\"></progress>"},
@@ -176,6 +177,26 @@ static const struct {
 START_TEST(a_state_is_said_in_words)
 {
     ck_assert_holds(page_of(words[_i].state), words[_i].part);
+}
+END_TEST
+
+START_TEST(what_a_server_said_last_has_its_time_when_it_says_no_more)
+{
+    ck_assert_lacks(page_of("well"), "<dt>As of</dt>");
+    status.seen_ms -= 5 * INT64_C(60000);
+    status.readiness.state = READINESS_UNREACHABLE;
+    buf_clear(&text);
+    page_format(&status, &text);
+    ck_assert_holds(buf_text(&text),
+                    "<dt>As of</dt><dd><time datetime=\"2026-11-20T17:25:00Z\" "
+                    "title=\"2026-11-20 17:25 UTC\">17:25</time>, 5\xc2\xa0min ago</dd>");
+    check_markup(buf_text(&text));
+}
+END_TEST
+
+START_TEST(an_axis_without_a_scale_needs_no_explanation)
+{
+    ck_assert_lacks(page_of("fresh"), "the closer together");
 }
 END_TEST
 
@@ -324,6 +345,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, every_state_is_a_whole_document);
     tcase_add_loop_test(tcase, a_state_is_said_in_words, 0, sizeof(words) / sizeof(words[0]));
+    tcase_add_test(tcase, what_a_server_said_last_has_its_time_when_it_says_no_more);
+    tcase_add_test(tcase, an_axis_without_a_scale_needs_no_explanation);
     tcase_add_test(tcase, a_ceiling_is_never_passed);
     tcase_add_loop_test(tcase, foreign_text_is_made_harmless, 0, sizeof(texts) / sizeof(texts[0]));
     tcase_add_test(tcase, a_long_text_is_cut_between_characters);
