@@ -14,8 +14,6 @@
 #include "base/cancel.h"
 #include "base/mem.h"
 
-#define ORPHAN_AGE_MS (INT64_C(24) * 60 * 60 * 1000)
-
 void prune_result_release(struct prune_result *result)
 {
     for (size_t i = 0; i < result->count; i++)
@@ -28,8 +26,8 @@ void prune_result_release(struct prune_result *result)
  * that took it, and by the store's own times it must be older than any backup takes. */
 static bool is_old(const struct catalog_folder *folder, int64_t now_ms)
 {
-    return folder->time_ms <= now_ms - ORPHAN_AGE_MS &&
-           folder->modified_ms <= now_ms - ORPHAN_AGE_MS;
+    return folder->time_ms <= now_ms - PRUNE_ORPHAN_AGE_MS &&
+           folder->modified_ms <= now_ms - PRUNE_ORPHAN_AGE_MS;
 }
 
 static void add_row(const struct prune_options *options, const struct catalog_folder *folder,

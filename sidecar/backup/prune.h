@@ -19,6 +19,8 @@
 #include "base/err.h"
 #include "store/store.h"
 
+#define PRUNE_ORPHAN_AGE_MS (INT64_C(24) * 60 * 60 * 1000)
+
 struct prune_options {
     const char *instance;
     struct retention_rules rules;
@@ -50,6 +52,7 @@ struct prune_row {
 struct prune_swept {
     size_t notes;   /* of verifications, but the last good and the last bad one of each backup */
     size_t records; /* of restores, but the newest */
+    struct store_swept unfinished; /* puts older than a day that never came to their end */
 };
 
 struct prune_result {

@@ -75,6 +75,17 @@ static int sweep_all_notes(struct store *store, const struct prune_options *opti
     return 0;
 }
 
+static int sweep_unfinished(struct store *store, const struct prune_options *options,
+                            struct prune_result *result, struct err *err)
+{
+    auto_free char *prefix = xasprintf("%s/", options->instance);
+    const struct store_sweep sweep = {.prefix = prefix,
+                                      .before_ms = result->now_ms - PRUNE_ORPHAN_AGE_MS,
+                                      .confirm = options->confirm};
+
+    return store_sweep(store, &sweep, &result->swept.unfinished, err);
+}
+
 int prune_sweep(struct store *store, const struct prune_options *options,
                 const struct catalog_folders *folders, struct prune_result *result, struct err *err)
 {
@@ -85,6 +96,9 @@ int prune_sweep(struct store *store, const struct prune_options *options,
         return -1;
     if (restore_record_sweep(store, options->instance, options->confirm, &result->swept.records,
                              &why) != 0 &&
+        prune_take_refusal(result, &why, err) != 0)
+        return -1;
+    if (sweep_unfinished(store, options, result, &why) != 0 &&
         prune_take_refusal(result, &why, err) != 0)
         return -1;
     return 0;

@@ -84,6 +84,10 @@ static void answer_json(const struct pruning *pruning, bool complete)
 
     json_set_u64(swept, "notes", pruning->result->swept.notes);
     json_set_u64(swept, "records", pruning->result->swept.records);
+    if (pruning->result->swept.unfinished.is_unknown)
+        json_set_null(swept, "unfinished");
+    else
+        json_set_u64(swept, "unfinished", pruning->result->swept.unfinished.count);
     for (size_t i = 0; i < pruning->result->count; i++) {
         const struct prune_row *row = &pruning->result->rows[i];
 
@@ -149,14 +153,20 @@ static void print_row(const struct pruning *pruning, const struct prune_row *row
 static void print_swept(const struct pruning *pruning)
 {
     const struct prune_swept *swept = &pruning->result->swept;
-    const char *doing = pruning->options.confirm ? "removed" : "would remove";
+    const struct {
+        size_t count;
+        const char *what;
+    } rows[] = {
+        {swept->notes, "old notes of verifications"},
+        {swept->records, "old records of restores"},
+        {swept->unfinished.count, "unfinished uploads"},
+    };
 
-    if (swept->notes > 0)
-        (void)fprintf(pruning->context->out, "%s %zu old notes of verifications\n", doing,
-                      swept->notes);
-    if (swept->records > 0)
-        (void)fprintf(pruning->context->out, "%s %zu old records of restores\n", doing,
-                      swept->records);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].count > 0)
+            (void)fprintf(pruning->context->out, "%s %zu %s\n",
+                          pruning->options.confirm ? "removed" : "would remove", rows[i].count,
+                          rows[i].what);
 }
 
 static void answer_text(const struct pruning *pruning)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/s3_call.h"
+#include "store/s3_xml_uploads.h"
 
 enum { ABORT_ROUNDS = 3, ABORT_PAUSE_MS = 200 };
 
@@ -59,15 +60,16 @@ struct lost {
     const char *key;
 };
 
-static int abort_if_lost(void *context, const char *key, const char *upload_id, struct err *err)
+static int abort_if_lost(void *context, const struct s3_xml_upload *upload, struct err *err)
 {
     const struct lost *lost = context;
     const char *prefix = lost->s3->target.prefix;
     size_t prefix_len = strlen(prefix);
 
     (void)err;
-    if (strncmp(key, prefix, prefix_len) == 0 && strcmp(key + prefix_len, lost->key) == 0)
-        s3_abort_upload(lost->s3, lost->key, upload_id);
+    if (strncmp(upload->key, prefix, prefix_len) == 0 &&
+        strcmp(upload->key + prefix_len, lost->key) == 0)
+        s3_abort_upload(lost->s3, lost->key, upload->id);
     return 0;
 }
 
@@ -85,6 +87,7 @@ void s3_abort_uploads(struct s3 *s3, const char *key)
     struct err err;
 
     if (s3_call_run(s3, &request, &call, &err) != 0 ||
-        s3_xml_parse_uploads(&s3_call_get_answer(call)->body, abort_if_lost, &lost, &err) != 0)
+        s3_xml_parse_uploads(&s3_call_get_answer(call)->body, abort_if_lost, &lost, NULL, &err) !=
+            0)
         log_debug("%s", err.msg);
 }

@@ -108,6 +108,8 @@ int s3_get_new(struct s3 *s3, const struct store_get_request *request, const cha
  */
 void s3_abort_upload(struct s3 *s3, const char *key, const char *upload_id);
 void s3_abort_uploads(struct s3 *s3, const char *key);
+int s3_sweep(struct s3 *s3, const struct store_sweep *sweep, struct store_swept *out,
+             struct err *err);
 /* The size of an object; ERR_NOT_FOUND only when S3 says that the bucket is there. */
 int s3_head(struct s3 *s3, const char *key, uint64_t *out_size, struct err *err);
 

@@ -365,50 +365,6 @@ int s3_xml_parse_list(const struct buf *text, s3_xml_entry_fn *each, void *conte
 }
 
 /* Multipart uploads. */
-struct uploads_reader {
-    s3_xml_upload_fn *each;
-    void *context;
-    char *key;
-    char *id;
-};
-
-static int visit_uploads(void *context, const char *path, const char *text, struct err *err)
-{
-    struct uploads_reader *reader = context;
-    int rc;
-
-    if (s3_xml_check_root(path, text, "ListMultipartUploadsResult", err) != 0)
-        return -1;
-    if (text == NULL)
-        return 0;
-    if (s3_xml_is_below_root(path, "Upload/Key")) {
-        free(reader->key);
-        reader->key = xstrdup(text);
-    } else if (s3_xml_is_below_root(path, "Upload/UploadId")) {
-        free(reader->id);
-        reader->id = xstrdup(text);
-    } else if (s3_xml_is_below_root(path, "Upload")) {
-        if (reader->key == NULL || reader->id == NULL)
-            return err_set(err, ERR_STORE, "the answer lists an upload without its key or id");
-        rc = reader->each(reader->context, reader->key, reader->id, err);
-        free(TAKE_PTR(reader->key));
-        free(TAKE_PTR(reader->id));
-        return rc;
-    }
-    return 0;
-}
-
-int s3_xml_parse_uploads(const struct buf *text, s3_xml_upload_fn *each, void *context,
-                         struct err *err)
-{
-    struct uploads_reader reader = {.each = each, .context = context};
-    int rc = s3_xml_walk(text, visit_uploads, &reader, err);
-
-    free(reader.key);
-    free(reader.id);
-    return rc;
-}
-
 static int visit_upload_id(void *context, const char *path, const char *text, struct err *err)
 {
     char **id = context;

@@ -41,12 +41,6 @@ typedef int s3_xml_entry_fn(void *context, const struct s3_xml_entry *entry, str
 int s3_xml_parse_list(const struct buf *text, s3_xml_entry_fn *each, void *context,
                       char **out_token, struct err *err);
 
-typedef int s3_xml_upload_fn(void *context, const char *key, const char *upload_id,
-                             struct err *err);
-
-/* ListMultipartUploads, the first page. */
-int s3_xml_parse_uploads(const struct buf *text, s3_xml_upload_fn *each, void *context,
-                         struct err *err);
 /* InitiateMultipartUpload: *out_id is heap text. */
 int s3_xml_parse_upload_id(const struct buf *text, char **out_id, struct err *err);
 /* CompleteMultipartUpload: succeeds when the document says that it was completed. */

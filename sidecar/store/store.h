@@ -71,6 +71,18 @@ struct store_put_if {
     bool even_if_stopped; /* goes on although the process was asked to stop; gives up sooner */
 };
 
+/* What puts that never came to their end have left, and no listing shows. */
+struct store_sweep {
+    const char *prefix; /* of the keys they were for; ends in '/' */
+    int64_t before_ms;  /* nothing was done since then, by the store's clock */
+    bool confirm;       /* they are removed; else only counted */
+};
+
+struct store_swept {
+    size_t count;
+    bool is_unknown; /* the store does not let us ask */
+};
+
 struct store_ops {
     /* Stores a small object in one piece; atomic: readers see it whole or not at all. */
     int (*put_small)(struct store *store, const char *key, const void *data, size_t len,
@@ -104,6 +116,9 @@ struct store_ops {
     int (*head)(struct store *store, const char *key, uint64_t *out_size, struct err *err);
     /* Not there is success. */
     int (*remove)(struct store *store, const char *key, struct err *err);
+    /* *out, zeroed before, is what was found or removed until then also on failure. */
+    int (*sweep)(struct store *store, const struct store_sweep *sweep, struct store_swept *out,
+                 struct err *err);
     void (*free)(struct store *store);
 };
 
@@ -162,6 +177,12 @@ static inline int store_head(struct store *store, const char *key, uint64_t *out
 static inline int store_remove(struct store *store, const char *key, struct err *err)
 {
     return store->ops->remove(store, key, err);
+}
+
+static inline int store_sweep(struct store *store, const struct store_sweep *sweep,
+                              struct store_swept *out, struct err *err)
+{
+    return store->ops->sweep(store, sweep, out, err);
 }
 
 static inline void store_free(struct store *store)

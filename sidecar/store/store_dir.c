@@ -353,6 +353,7 @@ int store_dir_open(const struct store_options *options, const char *place, struc
         .list = store_dir_list,
         .head = op_head,
         .remove = op_remove,
+        .sweep = store_dir_sweep,
         .free = op_free,
     };
     struct store_dir *dir;

@@ -46,4 +46,7 @@ int store_dir_put_small_if(struct store *store, const struct store_put_if *put, 
 int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
                    void *context, struct err *err);
 
+int store_dir_sweep(struct store *store, const struct store_sweep *sweep, struct store_swept *out,
+                    struct err *err);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * Listing a directory store. Keys come in byte order, which is not the order of the names: "a-b" is
- * before "a/x" since '-' is before '/', so directories are sorted with the '/' that follows them.
+ * Listing a directory store, or what is in it and no listing shows. Keys come in byte order, which
+ * is not the order of the names: "a-b" is before "a/x" since '-' is before '/', so directories are
+ * sorted with the '/' that follows them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/store_dir.h"
@@ -20,18 +22,18 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* What a listing shows of a name, a directory's with the '/' behind it; heap, NULL for nothing. */
-static char *shown(int dir_fd, const char *name)
+static char *shown(int dir_fd, const char *name, bool is_for_temps)
 {
     struct stat st;
 
-    if (store_dir_is_temp(name) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return NULL; /* removed since, which is as good as never seen */
     if (S_ISDIR(st.st_mode))
-        return xasprintf("%s/", name);
-    return S_ISREG(st.st_mode) ? xstrdup(name) : NULL;
+        return store_dir_is_temp(name) ? NULL : xasprintf("%s/", name);
+    return S_ISREG(st.st_mode) && store_dir_is_temp(name) == is_for_temps ? xstrdup(name) : NULL;
 }
 
-static int read_names(int dir_fd, struct fs_list *out, struct err *err)
+static int read_names(int dir_fd, bool is_for_temps, struct fs_list *out, struct err *err)
 {
     size_t kept = 0;
 
@@ -40,7 +42,7 @@ static int read_names(int dir_fd, struct fs_list *out, struct err *err)
     for (size_t i = 0; i < out->count; i++) {
         auto_free char *name = out->names[i];
 
-        out->names[kept] = shown(dir_fd, name);
+        out->names[kept] = shown(dir_fd, name, is_for_temps);
         kept += out->names[kept] != NULL ? 1 : 0;
     }
     out->count = kept;
@@ -52,6 +54,7 @@ static int read_names(int dir_fd, struct fs_list *out, struct err *err)
 struct listing {
     const struct store_dir *dir;
     bool is_folded;
+    bool is_for_temps; /* files that are no objects yet, instead of those that are */
     store_list_fn *each;
     void *context;
     unsigned depth;
@@ -135,7 +138,7 @@ static int list_below(struct listing *listing, int dir_fd, const char *prefix, s
     auto_fs_list struct fs_list names = {0};
     struct err why;
 
-    if (read_names(dir_fd, &names, &why) != 0) {
+    if (read_names(dir_fd, listing->is_for_temps, &names, &why) != 0) {
         errno = why.code;
         if (why.code != 0)
             return pass_over_or_fail(listing->dir, prefix, err);
@@ -154,12 +157,9 @@ static int list_below(struct listing *listing, int dir_fd, const char *prefix, s
     return 0;
 }
 
-int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
-                   void *context, struct err *err)
+static int list_from(struct listing *listing, const char *prefix, struct err *err)
 {
-    const struct store_dir *dir = (const struct store_dir *)store;
-    struct listing listing = {
-        .dir = dir, .is_folded = delimiter != '\0', .each = each, .context = context};
+    const struct store_dir *dir = listing->dir;
     size_t len = strlen(prefix);
     auto_free char *path = xstrndup(prefix, len > 0 ? len - 1 : 0);
     auto_close int fd = -1;
@@ -173,5 +173,48 @@ int store_dir_list(struct store *store, const char *prefix, char delimiter, stor
             errno = ENOENT; /* a root that was removed can still be read, and is empty */
         return pass_over_or_fail(dir, path, err);
     }
-    return list_below(&listing, fd, prefix, err);
+    return list_below(listing, fd, prefix, err);
+}
+
+int store_dir_list(struct store *store, const char *prefix, char delimiter, store_list_fn *each,
+                   void *context, struct err *err)
+{
+    struct listing listing = {.dir = (const struct store_dir *)store,
+                              .is_folded = delimiter != '\0',
+                              .each = each,
+                              .context = context};
+
+    return list_from(&listing, prefix, err);
+}
+
+struct sweeping {
+    struct store *store;
+    const struct store_sweep *sweep;
+    struct store_swept *out;
+};
+
+/* Whoever still writes it has written to it just now. */
+static int sweep_one(void *context, const struct store_entry *entry, struct err *err)
+{
+    struct sweeping *sweeping = context;
+
+    if (entry->modified_ms > sweeping->sweep->before_ms)
+        return 0;
+    if (cancel_check(err) != 0 ||
+        (sweeping->sweep->confirm && store_remove(sweeping->store, entry->key, err) != 0))
+        return -1;
+    sweeping->out->count++;
+    return 0;
+}
+
+int store_dir_sweep(struct store *store, const struct store_sweep *sweep, struct store_swept *out,
+                    struct err *err)
+{
+    struct sweeping sweeping = {.store = store, .sweep = sweep, .out = out};
+    struct listing listing = {.dir = (const struct store_dir *)store,
+                              .is_for_temps = true,
+                              .each = sweep_one,
+                              .context = &sweeping};
+
+    return list_from(&listing, sweep->prefix, err);
 }

@@ -191,6 +191,12 @@ static int s3_op_remove(struct store *store, const char *key, struct err *err)
     return s3_remove(s3_of(store), key, err);
 }
 
+static int s3_op_sweep(struct store *store, const struct store_sweep *sweep,
+                       struct store_swept *out, struct err *err)
+{
+    return s3_sweep(s3_of(store), sweep, out, err);
+}
+
 /* A page's objects and prefixes come as two lists; together they are in order. */
 struct page {
     struct store_entry *entries; /* keys are heap text */
@@ -377,6 +383,7 @@ int store_s3_open(const struct store_options *options, const struct store_s3_tun
         .list = s3_op_list,
         .head = s3_op_head,
         .remove = s3_op_remove,
+        .sweep = s3_op_sweep,
         .free = store_s3_free,
     };
     struct store_s3 *store = xcalloc(1, sizeof(*store));

@@ -57,6 +57,13 @@ static int past_remove(struct store *store, const char *key, struct err *err)
     return refuse_change(s3_of(store), key, err);
 }
 
+static int past_sweep(struct store *store, const struct store_sweep *sweep, struct store_swept *out,
+                      struct err *err)
+{
+    (void)out;
+    return refuse_change(s3_of(store), sweep->prefix, err);
+}
+
 static int past_get_small(struct store *store, const char *key, struct buf *out, struct err *err)
 {
     struct s3_version version;
@@ -109,5 +116,6 @@ const struct store_ops store_s3_past_ops = {
     .list = past_list,
     .head = past_head,
     .remove = past_remove,
+    .sweep = past_sweep,
     .free = store_s3_free,
 };

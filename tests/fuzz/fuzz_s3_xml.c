@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "store/s3_xml.h"
+#include "store/s3_xml_uploads.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,11 +19,11 @@ static int visit_entry(void *context, const struct s3_xml_entry *entry, struct e
     return 0;
 }
 
-static int visit_upload(void *context, const char *key, const char *upload_id, struct err *err)
+static int visit_upload(void *context, const struct s3_xml_upload *upload, struct err *err)
 {
     (void)context;
     (void)err;
-    if (key == NULL || upload_id == NULL)
+    if (upload->key == NULL || upload->id == NULL)
         abort();
     return 0;
 }
@@ -32,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     auto_buf struct buf text;
     auto_s3_keys struct s3_keys keys = {0};
     struct s3_error error;
+    struct s3_xml_marker next = {0};
     struct err err = {0};
     char *token = NULL;
     char *id = NULL;
@@ -41,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     (void)s3_xml_parse_error(&text, &error);
     (void)s3_xml_parse_list(&text, visit_entry, NULL, &token, &err);
-    (void)s3_xml_parse_uploads(&text, visit_upload, NULL, &err);
+    (void)s3_xml_parse_uploads(&text, visit_upload, NULL, &next, &err);
+    s3_xml_marker_release(&next);
     (void)s3_xml_parse_upload_id(&text, &id, &err);
     (void)s3_xml_parse_complete(&text, &err);
     (void)s3_xml_parse_credentials(&text, &keys, &err);

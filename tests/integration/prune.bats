@@ -126,9 +126,9 @@ only_whole_backups() {
     [[ $output == *'would remove 39 old notes of verifications'* ]]
     [[ $output == *'would remove 50 old records of restores'* ]]
     does 0 prune --json
-    json '.swept == {"notes": 39, "records": 50}'
+    json '.swept == {"notes": 39, "records": 50, "unfinished": 0}'
     does 0 prune --confirm --json
-    json '.swept == {"notes": 39, "records": 50} and .removed == []'
+    json '.swept == {"notes": 39, "records": 50, "unfinished": 0} and .removed == []'
     (cd "$(object_dir "$id")" && [[ $(echo verified-*-bad.json) == verified-20260120T130000Z-bad.json ]] &&
         [[ $(echo verified-*-ok.json | wc -w) == 1 && ! -e verified-20260120T120000Z-ok.json ]])
     [[ $(find "$dir/repository/db-0/restores" -type f | wc -l) == 100 ]]
@@ -136,7 +136,25 @@ only_whole_backups() {
     does 0 list --json
     json '.backups[0].verified_ok == true'
     does 0 prune --confirm --json
-    json '.swept == {"notes": 0, "records": 0}'
+    json '.swept == {"notes": 0, "records": 0, "unfinished": 0}'
+}
+
+@test "what killed backups were writing is removed when it is older than a day" {
+    local old new
+    server_start --appendonly no
+    backup
+    old=$(object_dir 20260101T120000Z-000000)/.redkeep-0123456789abcdef.tmp
+    new=$(object_dir "$id")/.redkeep-1123456789abcdef.tmp
+    mkdir "$(dirname "$old")"
+    head -c 1000 /dev/zero | tee "$old" >"$new"
+    touch -d '25 hours ago' "$old"
+    touch -d '23 hours ago' "$new"
+    does 0 prune
+    [[ $output == *'would remove 1 unfinished uploads'* && -e $old ]]
+    does 0 prune --confirm --json
+    json '.swept.unfinished == 1'
+    [[ ! -e $(dirname "$old") && -e $new ]]
+    only_whole_backups
 }
 
 @test "without a rule everything stays" {
@@ -337,6 +355,20 @@ versions() {
     policy
     does 0 prune --confirm --json
     json '(.removed | length) == 2 and .refused == []'
+}
+
+@test "an upload that is still new stays, and who may not look for them prunes all the same" {
+    in_s3
+    upload 20200101T000000Z-000000
+    s3 POST "/$prefix/db-0/backups/20260101T120000Z-000000/data.tar.zst?uploads=" >/dev/null
+    [[ $(open_uploads) == 1 ]]
+    does 0 prune --confirm --json
+    json '.swept.unfinished == 0 and (.removed | length) == 1'
+    [[ $(open_uploads) == 1 ]]
+    policy s3:ListBucketMultipartUploads "$bucket"
+    does 0 prune --confirm --json
+    json '.swept.unfinished == null and .refused == []'
+    policy
 }
 
 @test "a versioned bucket keeps what was removed as older versions" {

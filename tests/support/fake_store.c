@@ -407,6 +407,20 @@ static int fake_remove(struct store *store, const char *key, struct err *err)
     return verdict == GO ? 0 : -1;
 }
 
+static int fake_sweep(struct store *store, const struct store_sweep *sweep, struct store_swept *out,
+                      struct err *err)
+{
+    struct fake_store *fake = self(store);
+    enum verdict verdict = begin(fake, "sweep", sweep->prefix, err);
+
+    if (verdict == FAIL)
+        return -1;
+    out->is_unknown = fake->knows_no_uploads;
+    out->count = fake->knows_no_uploads ? 0 : fake->unfinished;
+    fake->unfinished -= sweep->confirm ? out->count : 0;
+    return verdict == GO ? 0 : -1;
+}
+
 static void fake_free(struct store *store)
 {
     self(store)->freed++;
@@ -422,6 +436,7 @@ static const struct store_ops fake_ops = {
     .list = fake_list,
     .head = fake_head,
     .remove = fake_remove,
+    .sweep = fake_sweep,
     .free = fake_free,
 };
 

@@ -36,7 +36,9 @@ struct fake_store {
     struct fake_object *objects; /* in byte order of their keys */
     size_t count;
     unsigned last_version;
-    int64_t now_ms; /* by its own clock, which stands still: when objects are put. 0 at first */
+    int64_t now_ms;    /* by its own clock, which stands still: when objects are put. 0 at first */
+    size_t unfinished; /* what puts have left that never came to their end, all of it old */
+    bool knows_no_uploads;    /* sweep does not know them */
     bool knows_no_conditions; /* put_small_if is ERR_STORE, and nothing was done */
     struct buf log;           /* a line "<operation> <key>" each, in order */
     unsigned operations;      /* counted since fake_store_arm */
@@ -52,7 +54,7 @@ struct fake_store {
 };
 
 /* Operations that count, and their names in the log: put_small, put, write, finish, get_small,
- * get_small_tagged, put_small_if, get, next, list, head, remove. */
+ * get_small_tagged, put_small_if, get, next, list, head, remove, sweep. */
 void fake_store_init(struct fake_store *fake, uint64_t part_bytes);
 void fake_store_release(struct fake_store *fake);
 

@@ -80,7 +80,8 @@ START_TEST(what_no_rule_keeps_is_removed)
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     must_succeed();
     ck_assert_str_eq(buf_text(&run.fake.log), "list " PRUNING_INSTANCE "/backups/\n"
-                                              "list " PRUNING_INSTANCE "/restores/\n");
+                                              "list " PRUNING_INSTANCE "/restores/\n"
+                                              "sweep " PRUNING_INSTANCE "/\n");
     ck_assert_uint_eq(run.result.count, 2);
 }
 END_TEST
@@ -148,13 +149,13 @@ START_TEST(one_listing_is_all_that_counting_takes)
     run.options.rules.keep[RETENTION_LAST] = 300;
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     must_succeed();
-    ck_assert_uint_eq(run.fake.operations, 2); /* of backups, of restores */
+    ck_assert_uint_eq(run.fake.operations, 3); /* of backups, of restores, of uploads */
     pruning_make(&run, D,
                  NULL); /* one goes: the newest proven is looked for, and the one is read */
     fake_store_arm(&run.fake, 0, FAKE_FAILS);
     run.options.confirm = false;
     must_succeed();
-    ck_assert_uint_eq(run.fake.operations, 4);
+    ck_assert_uint_eq(run.fake.operations, 5);
 }
 END_TEST
 

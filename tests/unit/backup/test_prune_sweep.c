@@ -160,6 +160,24 @@ START_TEST(the_newest_records_of_restores_stay)
 }
 END_TEST
 
+START_TEST(what_was_never_finished_is_removed)
+{
+    run.fake.unfinished = 7;
+    run.options.confirm = false;
+    must_succeed();
+    ck_assert_uint_eq(run.result.swept.unfinished.count, 7);
+    ck_assert_uint_eq(run.fake.unfinished, 7);
+    run.options.confirm = true;
+    must_succeed();
+    ck_assert_uint_eq(run.result.swept.unfinished.count, 7);
+    ck_assert(!run.result.swept.unfinished.is_unknown);
+    ck_assert_uint_eq(run.fake.unfinished, 0);
+    run.fake.knows_no_uploads = true;
+    must_succeed();
+    ck_assert(run.result.swept.unfinished.is_unknown);
+}
+END_TEST
+
 START_TEST(a_failure_leaves_what_the_next_run_sweeps)
 {
     bool fired = true;
@@ -170,6 +188,7 @@ START_TEST(a_failure_leaves_what_the_next_run_sweeps)
         pruning_put(&run, B, NOTE("04T12", "ok"), 100);
         pruning_put(&run, B, NOTE("05T12", "ok"), 100);
         make_records(103);
+        run.fake.unfinished = 1;
         fake_store_arm(&run.fake, ++n, FAKE_FAILS);
         int rc = pruning_run(&run);
         fired = run.fake.fired > 0;
@@ -177,6 +196,7 @@ START_TEST(a_failure_leaves_what_the_next_run_sweeps)
         fake_store_arm(&run.fake, 0, FAKE_FAILS);
         must_succeed();
         ck_assert_uint_eq(run.fake.count, 2 + 1 + 100);
+        ck_assert_uint_eq(run.fake.unfinished, 0);
     }
     ck_assert_uint_ge(n, 6);
 }
@@ -195,6 +215,7 @@ int main(void)
                         (int)(sizeof(note_rows) / sizeof(note_rows[0])));
     tcase_add_test(tcase, what_goes_anyhow_and_what_may_become_a_backup_is_not_counted);
     tcase_add_test(tcase, the_newest_records_of_restores_stay);
+    tcase_add_test(tcase, what_was_never_finished_is_removed);
     tcase_add_test(tcase, a_failure_leaves_what_the_next_run_sweeps);
 
     srunner_run_all(runner, CK_ENV);

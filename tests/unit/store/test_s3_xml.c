@@ -205,33 +205,20 @@ START_TEST(error_documents_are_recognised)
 }
 END_TEST
 
-static int note_upload(void *context, const char *key, const char *upload_id, struct err *err)
-{
-    return buf_printf(context, err, "%s=%s\n", key, upload_id);
-}
-
-START_TEST(uploads_and_their_ids_are_read)
+START_TEST(the_id_of_an_upload_is_read)
 {
     static const char initiated[] =
         "<InitiateMultipartUploadResult xmlns=\"x\"><Bucket>b</Bucket><Key>k</Key>"
         "<UploadId>2~abc</UploadId></InitiateMultipartUploadResult>";
-    static const char uploads[] =
-        "<ListMultipartUploadsResult><Bucket>b</Bucket><Upload><Key>k</Key><UploadId>1</UploadId>"
-        "<Initiator><ID>me</ID></Initiator></Upload><Upload><Key>l</Key><UploadId>2</UploadId>"
-        "</Upload></ListMultipartUploadsResult>";
+    static const char other[] = "<ListMultipartUploadsResult/>";
     auto_buf struct buf buf = text_of(initiated, sizeof(initiated) - 1);
-    auto_buf struct buf list = text_of(uploads, sizeof(uploads) - 1);
-    auto_buf struct buf seen;
+    auto_buf struct buf list = text_of(other, sizeof(other) - 1);
     auto_free char *id = NULL;
     struct err err = {0};
 
-    buf_init(&seen, 1000);
     ck_assert_int_eq(s3_xml_parse_upload_id(&buf, &id, &err), 0);
     ck_assert_str_eq(id, "2~abc");
     ck_assert_int_eq(s3_xml_parse_upload_id(&list, &id, &err), -1);
-    ck_assert_int_eq(s3_xml_parse_uploads(&list, note_upload, &seen, &err), 0);
-    ck_assert_str_eq(buf_text(&seen), "k=1\nl=2\n");
-    ck_assert_int_eq(s3_xml_parse_uploads(&buf, note_upload, &seen, &err), -1);
 }
 END_TEST
 
@@ -313,7 +300,7 @@ static Suite *s3_xml_suite(void)
     tcase_add_test(tc, a_value_without_end_is_refused);
     tcase_add_test(tc, a_visitor_can_stop_the_reading);
     tcase_add_test(tc, error_documents_are_recognised);
-    tcase_add_test(tc, uploads_and_their_ids_are_read);
+    tcase_add_test(tc, the_id_of_an_upload_is_read);
     tcase_add_test(tc, an_upload_without_id_is_an_error);
     tcase_add_test(tc, completion_is_told_from_failure_whatever_the_etag);
     tcase_add_test(tc, sts_credentials_are_read);
