@@ -171,7 +171,7 @@ int target_check_server(const struct command_context *context, const char *dir, 
     if (redis_url_parse(context->settings->redis_url, &address, err) != 0)
         return -1;
     redis_address_label(&address, label);
-    enum listening listening = listening_at(&address, CONNECT_MS);
+    enum listening listening = listening_at(&address, NULL, CONNECT_MS);
     if (listening == LISTENING_UNKNOWN)
         log_warn("%s does not answer: taken for a server that does not run", label);
     if (listening != LISTENING_SOMEBODY || stat(dir, &target) != 0)

@@ -45,6 +45,7 @@ struct watcher {
     int64_t interval_ms;
     struct clock clock;
     struct redis *redis; /* NULL: not connected */
+    struct listening_peer peer;
     struct readiness last;
     int64_t answered_ms; /* monotonic, the last answer to INFO; -1 */
 
@@ -76,8 +77,11 @@ static int ask(struct watcher *watcher, struct buf *out, struct err *err)
         .timeout_ms = watcher->timeout_ms,
     };
 
-    if (watcher->redis == NULL && redis_connect(&options, &watcher->redis, err) < 0)
-        return -1;
+    if (watcher->redis == NULL) {
+        if (redis_connect(&options, &watcher->redis, err) < 0)
+            return -1;
+        redis_peer(watcher->redis, &watcher->peer.address, &watcher->peer.len);
+    }
     return redis_info(watcher->redis, NULL, out, err);
 }
 
@@ -103,8 +107,9 @@ static void judge_failure(struct watcher *watcher, int64_t began_ms, struct watc
         watcher->redis = NULL;
     }
     /* one that hangs is there, and its queue is not to be filled up with our questions */
-    look->nobody_listens = look->why.code == EIO && is_quick &&
-                           listening_at(&watcher->address, watcher->timeout_ms) == LISTENING_NOBODY;
+    look->nobody_listens =
+        look->why.code == EIO && is_quick &&
+        listening_at(&watcher->address, &watcher->peer, watcher->timeout_ms) == LISTENING_NOBODY;
 }
 
 /* Is another look due at once? */

@@ -70,7 +70,14 @@ static enum listening at_path(const char *path, int timeout_ms)
     return try_one((const struct sockaddr *)&address, sizeof(address), timeout_ms);
 }
 
-enum listening listening_at(const struct redis_address *address, int timeout_ms)
+/* A container that does not run has no name. */
+static bool has_no_name(int rc)
+{
+    return rc == EAI_NONAME || rc == EAI_NODATA || rc == EAI_ADDRFAMILY;
+}
+
+enum listening listening_at(const struct redis_address *address, const struct listening_peer *peer,
+                            int timeout_ms)
 {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
     enum listening best = LISTENING_NOBODY;
@@ -80,8 +87,11 @@ enum listening listening_at(const struct redis_address *address, int timeout_ms)
     if (address->kind == REDIS_ADDRESS_UNIX)
         return at_path(address->path, timeout_ms);
     (void)snprintf(port, sizeof(port), "%u", (unsigned)address->port);
-    if (getaddrinfo(address->host, port, &wanted, &found) != 0)
-        return LISTENING_NOBODY; /* a container that does not run has no name */
+    int rc = getaddrinfo(address->host, port, &wanted, &found);
+    if (rc != 0 && !has_no_name(rc) && peer != NULL && peer->len > 0)
+        return try_one((const struct sockaddr *)&peer->address, peer->len, timeout_ms);
+    if (rc != 0)
+        return has_no_name(rc) ? LISTENING_NOBODY : LISTENING_UNKNOWN;
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
         enum listening one = try_one(at->ai_addr, at->ai_addrlen, timeout_ms);
         if (one > best)

@@ -258,6 +258,14 @@ const char *redis_label(const struct redis *redis)
     return redis->label;
 }
 
+void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen_t *out_len)
+{
+    *out_len = sizeof(*out);
+    if (redis->context == NULL ||
+        getpeername(redis->context->fd, (struct sockaddr *)out, out_len) != 0)
+        *out_len = 0;
+}
+
 static int take_info(const struct redis *redis, const redisReply *reply, struct buf *out,
                      struct err *err)
 {

@@ -14,6 +14,8 @@
 #ifndef REDIS_REDIS_CONN_H
 #define REDIS_REDIS_CONN_H
 
+#include <sys/socket.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -38,6 +40,9 @@ void redis_free(struct redis *redis); /* NULL is a no-op */
 int redis_reconnect(struct redis *redis, struct err *err);
 /* The address for messages, without secrets. Borrowed from redis. */
 const char *redis_label(const struct redis *redis);
+
+/* The socket address of the other end; *out_len is 0 when there is no connection. */
+void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen_t *out_len);
 
 /* A ceiling that every INFO answer keeps to, for buf_init. */
 #define REDIS_INFO_MAX ((size_t)8 << 20)
