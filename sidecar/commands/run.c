@@ -37,13 +37,20 @@ static void running_release(struct running *running)
 }
 #define auto_running auto_with(running_release)
 
-/* The settings that were given as flags; the jobs find the others where we found them. */
-static char **flags_of(const struct arguments *arguments)
+/* The settings that were given as flags; the jobs find the others where we found them, but for the
+ * directory, which is the one that was claimed. */
+static char **flags_of(const struct command_context *context)
 {
-    char **flags = xcalloc(arguments->setting_count + 1, sizeof(*flags));
+    const struct arguments *arguments = context->arguments;
+    char **flags = xcalloc(arguments->setting_count + 2, sizeof(*flags));
+    bool has_dir = false;
 
-    for (size_t i = 0; i < arguments->setting_count; i++)
+    for (size_t i = 0; i < arguments->setting_count; i++) {
+        has_dir = has_dir || strcmp(arguments->settings[i].name, "data-dir") == 0;
         flags[i] = xasprintf("--%s=%s", arguments->settings[i].name, arguments->settings[i].value);
+    }
+    if (!has_dir)
+        flags[arguments->setting_count] = xasprintf("--data-dir=%s", context->settings->data_dir);
     return flags;
 }
 
@@ -131,6 +138,12 @@ static int read_again(void *context, struct supervisor_options *out, struct err 
     running->again = settings;
     if (settings.repository == NULL)
         return err_set(err, ERR_CONFIG, "the repository is no longer set");
+    if (strcmp(settings.data_dir, running->context->settings->data_dir) != 0)
+        return err_set(
+            err, ERR_CONFIG,
+            "data-dir: %.300s was claimed at the start, and %.300s is not taken up while "
+            "redkeep runs. HINT: restart it",
+            running->context->settings->data_dir, settings.data_dir);
     return fill(running, &running->again, out, err);
 }
 
@@ -138,7 +151,7 @@ static int run(const struct command_context *context, struct err *err)
 {
     auto_running struct running running = {
         .context = context,
-        .flags = flags_of(context->arguments),
+        .flags = flags_of(context),
     };
     struct supervisor_options options;
     int exit_code;

@@ -308,6 +308,28 @@ stop_pid_softly() {
     schedule_is @weekly
 }
 
+@test "SIGHUP takes up no other data-dir, nor do the jobs" {
+    local data_dir=$REDKEEP_DATA_DIR
+    server_start
+    unset REDKEEP_DATA_DIR
+    export REDKEEP_CONFIG=$dir/redkeep.conf REDKEEP_HTTP_TOKEN=t
+    printf 'backup-schedule @daily\ndata-dir %s\n' "$data_dir" >"$REDKEEP_CONFIG"
+    sidecar
+    until_true backups_are 1
+    mkdir "$dir/other"
+    printf 'backup-schedule @weekly\ndata-dir %s\n' "$dir/other" >"$REDKEEP_CONFIG"
+    kill -HUP "$sidecar"
+    until_true logged "$dir/other is not taken up while redkeep runs"
+    url=$(address)
+    schedule_is @daily
+    curl -fsS -X POST -H 'Authorization: Bearer t' "$url/backup"
+    until_true backups_are 2
+    status_is '.problems == []'
+    printf 'backup-schedule @weekly\ndata-dir %s\n' "$data_dir" >"$REDKEEP_CONFIG"
+    kill -HUP "$sidecar"
+    until_true schedule_is @weekly
+}
+
 @test "SIGHUP keeps the listener and the watcher that nobody changed" {
     server_start
     export REDKEEP_CONFIG=$dir/redkeep.conf
