@@ -41,7 +41,8 @@ locked() {
 
     retention=$(s3 GET "$1?retention=")
     [[ $retention == *"<Mode>$2</Mode>"* ]] || return 1
-    until=$(sed 's/.*<RetainUntilDate>\([^<]*\)<.*/\1/' <<<"$retention")
+    until=${retention#*<RetainUntilDate>}
+    until=${until%%<*}
     left=$(($(date -d "$until" +%s) - $(date +%s)))
     ((left > 2 * 86400 - 300 && left <= 2 * 86400))
 }

@@ -153,11 +153,13 @@ START_TEST(either_range_of_a_chunk_may_fail_for_good)
         struct err err = {0};
 
         s3_peer_clear_rules(peer);
-        s3_peer_add_rule(
-            peer,
-            &(struct s3_peer_rule){
-                /* all from there on: a read that was given up may still come in */
-                .match = READ, .fault = PEER_ANSWER, .skip = skip, .text = denied});
+        s3_peer_add_rule(peer,
+                         &(struct s3_peer_rule){
+                             /* all from there on: a read that was given up may still come in */
+                             .match = READ,
+                             .fault = PEER_ANSWER,
+                             .skip = skip,
+                             .text = denied});
         ck_assert_int_eq(read_object(store, 0, 5 * MIB, &err), -1);
         ck_assert_msg(err.kind == ERR_STORE, "%s", err.msg);
     }
