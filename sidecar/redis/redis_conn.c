@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -99,6 +100,8 @@ static int send_requests(const struct redis *redis, const struct request *reques
 
     if (redis->context == NULL)
         return fail_io(redis, "sending", strerror(ENOTCONN), err);
+    if (redis->context->err != 0) /* it broke */
+        return fail_context(redis, requests[0].words[0], err);
     for (size_t i = 0; i < count; i++) {
         char *one = NULL;
         long long one_len = redisFormatCommandArgv(
@@ -116,11 +119,32 @@ static int send_requests(const struct redis *redis, const struct request *reques
     return result;
 }
 
+/* Waits for more of a reply until end_ms: hiredis bounds each read, and a reply that drips has
+ * many. What is left of it would be taken for the next one, so the connection is given up. */
+static int await_more(const struct redis *redis, const char *command, int64_t end_ms,
+                      struct err *err)
+{
+    redisContext *context = redis->context;
+    struct pollfd readable = {.fd = context->fd, .events = POLLIN};
+    int rc;
+
+    do {
+        int64_t left_ms = end_ms - clock_mono_ms(clock_system());
+        rc = left_ms <= 0 ? 0 : poll(&readable, 1, (int)left_ms);
+    } while (rc < 0 && errno == EINTR);
+    if (rc != 0 || context->err != 0) /* what is wrong, the read tells */
+        return 0;
+    context->err = REDIS_ERR_IO;
+    (void)snprintf(context->errstr, sizeof(context->errstr), "%s", strerror(EAGAIN));
+    return fail_context(redis, command, err);
+}
+
 /* The next reply, never NULL; an error reply is a reply. */
 static int read_reply(const struct redis *redis, const char *command, redisReply **out,
                       struct err *err)
 {
     redisContext *context = redis->context;
+    int64_t end_ms = clock_mono_ms(clock_system()) + redis->timeout_ms;
     void *reply = NULL;
 
     for (;;) {
@@ -131,6 +155,8 @@ static int read_reply(const struct redis *redis, const char *command, redisReply
         if (context->reader->len > REPLY_MAX)
             return err_set(err, ERR_SERVER, "%s: %s: the answer is longer than %zu bytes",
                            redis->label, command, (size_t)REPLY_MAX);
+        if (await_more(redis, command, end_ms, err) != 0)
+            return -1;
         if (redisBufferRead(context) != REDIS_OK)
             return fail_context(redis, command, err);
     }

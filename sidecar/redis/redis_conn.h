@@ -27,7 +27,7 @@ struct redis_options {
     const char *url;               /* see redis_url.h; a bad one is ERR_CONFIG */
     const struct secret *username; /* NULL or unset: the URL's */
     const struct secret *password; /* NULL or unset: the URL's */
-    int timeout_ms;                /* of the connect and of each reply; 0: 10 s */
+    int timeout_ms;                /* of the connect and of each whole reply; 0: 10 s */
     const char *bgsave_command;    /* its name when renamed; NULL: BGSAVE */
     const char *config_command;    /* its name when renamed; NULL: CONFIG */
 };

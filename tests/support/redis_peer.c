@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -59,17 +60,20 @@ static void answer(const struct redis_peer_step *step, int fd)
 {
     auto_free char *bulk = NULL;
     const char *text = step->reply;
+    const struct timespec pause = {.tv_nsec = step->drip_ms * 1000000L};
 
     if (step->bulk != NULL) {
         bulk = xasprintf("$%zu\r\n%s\r\n", strlen(step->bulk), step->bulk);
         text = bulk;
     }
     for (size_t left = strlen(text); left > 0;) {
-        ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
+        ssize_t n = send(fd, text, step->drip_ms > 0 ? 1 : left, MSG_NOSIGNAL);
         if (n <= 0)
             return; /* the other side has seen enough */
         text += n;
         left -= (size_t)n;
+        if (step->drip_ms > 0)
+            (void)nanosleep(&pause, NULL); /* woken early, it drips faster */
     }
 }
 

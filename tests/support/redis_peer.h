@@ -12,6 +12,7 @@ struct redis_peer_step {
     const char *expect;     /* how the command begins, words joined by blanks: "CONFIG GET dir" */
     const char *reply;      /* raw: "+OK\r\n"; "" is no answer, until the other side gives up */
     const char *bulk;       /* or the text of a bulk string */
+    int drip_ms;            /* between two bytes of the answer; 0: it comes at once */
     int hang_up;            /* or: the connection is closed; as the last step, for ever */
     void (*act)(void *arg); /* done before the answer; may be NULL */
 };

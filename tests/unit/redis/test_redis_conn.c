@@ -5,6 +5,7 @@
 #include "redis/redis_conn.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ START_TEST(errors_of_the_server_come_with_a_hint)
         const char *hint;
     } rows[] = {
         {"-NOAUTH Authentication required.\r\n", "HINT: the server wants a password"},
-        {"-NOPERM this user has no permissions to run the 'info' command\r\n", "+config|get"},
+        {"-NOPERM this user has no permissions to run the 'info' command\r\n", "+bgrewriteaof"},
         {"-NOPERM User sidecar has no permissions to run the 'info' command\r\n", "+config|get"},
         {"-LOADING Valkey is loading the dataset in memory\r\n", "HINT: the server is still"},
         {"-MISCONF Errors writing to the AOF file: No space left on device\r\n", "free space"},
@@ -344,6 +345,34 @@ START_TEST(a_bad_url_is_a_configuration_error)
 }
 END_TEST
 
+/* Each byte comes in time, and all of them never would. */
+START_TEST(a_reply_that_drips_times_out_and_breaks_the_connection)
+{
+    static char drops[10000];
+    const struct redis_peer_step steps[] = {
+        HELLO, {.expect = "INFO", .bulk = drops, .drip_ms = 20}, END};
+    struct redis_peer *peer = NULL;
+    struct redis *redis = NULL;
+    auto_buf struct buf text;
+    struct err err = {0};
+
+    memset(drops, 'x', sizeof(drops) - 1);
+    peer = redis_peer_start(steps, NULL);
+    const struct redis_options options = {.url = redis_peer_url(peer), .timeout_ms = 200};
+
+    buf_init(&text, REDIS_INFO_MAX);
+    ck_assert_msg(redis_connect(&options, &redis, &err) == 0, "%s", err.msg);
+    for (int i = 0; i < 2; i++) { /* the second never takes the rest of the first for its own */
+        ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+        ck_assert_int_eq(err.code, EIO);
+        check_says(&err, "no answer within 1 s");
+        ck_assert_uint_eq(text.len, 0);
+    }
+    redis_free(redis);
+    redis_peer_stop(peer);
+}
+END_TEST
+
 START_TEST(a_silent_server_times_out)
 {
     const struct redis_peer_step steps[] = {{.expect = "CLIENT", .reply = ""}, END};
@@ -374,6 +403,7 @@ static TCase *scripted_case(void)
     tcase_add_test(tcase, replies_to_bgsave_are_sorted_by_their_first_word);
     tcase_add_test(tcase, an_unreachable_server_is_explained);
     tcase_add_test(tcase, a_bad_url_is_a_configuration_error);
+    tcase_add_test(tcase, a_reply_that_drips_times_out_and_breaks_the_connection);
     tcase_add_test(tcase, a_silent_server_times_out);
     return tcase;
 }
