@@ -15,9 +15,9 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOON INT64_C(1795176000000)
 #define PAGE(inner) "<ListMultipartUploadsResult>" inner "</ListMultipartUploadsResult>"
-#define UPLOAD(key, id, time)                                                                \
-    "<Upload><Key>" key "</Key><UploadId>" id "</UploadId><Initiated>" time "</Initiated></" \
-                                                                            "Upload>"
+#define TAG(name, text) "<" name ">" text "</" name ">"
+#define UPLOAD(key, id, time) \
+    TAG("Upload", TAG("Key", key) TAG("UploadId", id) TAG("Initiated", time))
 #define OLD "2026-11-19T11:00:00.000Z"
 #define NEW "2026-11-20T13:00:00.000Z"
 
