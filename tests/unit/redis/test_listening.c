@@ -59,6 +59,7 @@ START_TEST(a_port_is_refused_or_taken)
     struct listening_peer peer;
     auto_close int fd = open_port(_i == 1, &peer);
 
+    ck_assert_int_ge(fd, 0);
     answer = 0;
     ck_assert_int_eq(look("127.0.0.1", &peer), _i == 1 ? LISTENING_SOMEBODY : LISTENING_NOBODY);
 }
@@ -70,6 +71,7 @@ START_TEST(a_name_that_is_none_has_nobody)
     struct listening_peer peer;
     auto_close int fd = open_port(true, &peer);
 
+    ck_assert_int_ge(fd, 0);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         answer = answers[i];
         ck_assert_int_eq(look("cache-0", &peer), LISTENING_NOBODY);
@@ -84,6 +86,7 @@ START_TEST(a_name_service_that_fails_says_nothing)
     struct listening_peer nowhere;
     auto_close int fd = open_port(_i == 1, &peer);
 
+    ck_assert_int_ge(fd, 0);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         answer = answers[i];
         ck_assert_int_eq(look("cache-0", &peer), _i == 1 ? LISTENING_SOMEBODY : LISTENING_NOBODY);
