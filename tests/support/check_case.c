@@ -205,3 +205,51 @@ const struct check_result *check_case_look(struct check_case *c, const char *id)
                   id);
     return r;
 }
+
+void check_case_expect(struct check_case *c, const char *id, enum check_status status,
+                       const char *says, const char *fix)
+{
+    const struct check_result *r = check_case_look(c, id);
+
+    ck_assert_msg(r->status == status && strstr(r->value, says) != NULL, "%s: %s %s, not %s %s", id,
+                  check_status_name(r->status), r->value, check_status_name(status), says);
+    if (fix != NULL)
+        ck_assert_str_eq(r->fix, fix);
+}
+
+static void edit(struct check_case *c, const char *text)
+{
+    const char *colon = strchr(text, ':');
+
+    if (colon == NULL) {
+        ck_assert_str_eq(text, "config");
+        c->facts.config = NULL;
+        return;
+    }
+    const char *name = colon + 1;
+    const char *equals = strchr(name, '=');
+    auto_free char *only = xstrndup(name, equals == NULL ? strlen(name) : (size_t)(equals - name));
+    check_case_put(text[0] == 'i' ? &c->info : &c->config, only,
+                   equals == NULL ? NULL : equals + 1);
+}
+
+void check_case_prove(const struct check_finding *finding)
+{
+    struct check_case c;
+
+    check_case_init(&c, finding->kind);
+    for (size_t i = 0; i < CHECK_FINDING_EDITS && finding->edits[i] != NULL; i++)
+        edit(&c, finding->edits[i]);
+    check_case_expect(&c, finding->id, finding->status, finding->says, finding->fix);
+
+    const struct check_result *r = &c.result;
+    if (finding->act == NULL) {
+        ck_assert_msg(r->act == CHECK_ACT_NONE, "%s", finding->id);
+    } else {
+        auto_free char *act = xasprintf("%s %s", r->act_name, r->act_value);
+
+        ck_assert_int_eq(r->act, CHECK_ACT_CONFIG);
+        ck_assert_str_eq(act, finding->act);
+    }
+    check_case_release(&c);
+}

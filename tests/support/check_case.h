@@ -28,4 +28,26 @@ void check_case_put(struct pairs *pairs, const char *name, const char *value);
  * every result. Borrowed until the next call. */
 const struct check_result *check_case_look(struct check_case *c, const char *id);
 
+/* Holds result to what is expected of it: status, a part of value, and the whole fix unless NULL.
+ */
+void check_case_expect(struct check_case *c, const char *id, enum check_status status,
+                       const char *says, const char *fix);
+
+#define CHECK_FINDING_EDITS 6
+
+/* What some changed lines of the server's texts make of one check. */
+struct check_finding {
+    const char *id;
+    const char *kind; /* of check_case_init */
+    /* "info:name=value", "config:name=value"; without "=" the line is taken away, and "config"
+     * alone is a server that does not allow CONFIG GET */
+    const char *edits[CHECK_FINDING_EDITS];
+    enum check_status status;
+    const char *says; /* is in the value */
+    const char *fix;  /* the whole line; NULL: not compared */
+    const char *act;  /* "name value" of CONFIG SET; NULL: none */
+};
+
+void check_case_prove(const struct check_finding *finding);
+
 #endif

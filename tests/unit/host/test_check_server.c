@@ -8,27 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "support/check_case.h"
-
-#define EDITS 6
-
-struct finding {
-    const char *id;
-    const char *kind; /* of the server: "rdb", "aof" */
-    /* "info:name=value", "config:name=value"; without "=" the line is taken away, and "config"
-     * alone is a server that does not allow CONFIG GET */
-    const char *edits[EDITS];
-    enum check_status status;
-    const char *says; /* is in the value */
-    const char *fix;  /* the whole line; NULL: not compared */
-    const char *act;  /* "name value" of CONFIG SET; NULL: none */
-};
 
 #define DEFAULT_SAVES "save 3600 1 300 100 60 10000"
 #define SAVES_NOW "CONFIG SET save \"3600 1 300 100 60 10000\""
 
-static const struct finding findings[] = {
+static const struct check_finding findings[] = {
     {.id = "persistence", .kind = "rdb", .status = CHECK_OK, .says = "save points"},
     {.id = "persistence",
      .kind = "aof",
@@ -330,50 +315,10 @@ static const struct finding findings[] = {
      .says = "bind"},
 };
 
-static void apply(struct check_case *c, const char *edit)
-{
-    const char *colon = strchr(edit, ':');
-
-    if (colon == NULL) {
-        ck_assert_str_eq(edit, "config");
-        c->facts.config = NULL;
-        return;
-    }
-    const char *equals = strchr(colon, '=');
-    auto_free char *name =
-        xstrndup(colon + 1, equals == NULL ? strlen(colon + 1) : (size_t)(equals - colon - 1));
-    check_case_put(edit[0] == 'i' ? &c->info : &c->config, name,
-                   equals == NULL ? NULL : equals + 1);
-}
-
-static void check_finding(const struct finding *finding)
-{
-    struct check_case c;
-
-    check_case_init(&c, finding->kind);
-    for (size_t i = 0; i < EDITS && finding->edits[i] != NULL; i++)
-        apply(&c, finding->edits[i]);
-    const struct check_result *r = check_case_look(&c, finding->id);
-
-    ck_assert_msg(r->status == finding->status && strstr(r->value, finding->says) != NULL,
-                  "%s: %s %s, not %s %s", finding->id, check_status_name(r->status), r->value,
-                  check_status_name(finding->status), finding->says);
-    if (finding->fix != NULL)
-        ck_assert_str_eq(r->fix, finding->fix);
-    if (finding->act == NULL) {
-        ck_assert_msg(r->act == CHECK_ACT_NONE, "%s", finding->id);
-    } else {
-        ck_assert_int_eq(r->act, CHECK_ACT_CONFIG);
-        auto_free char *act = xasprintf("%s %s", r->act_name, r->act_value);
-        ck_assert_str_eq(act, finding->act);
-    }
-    check_case_release(&c);
-}
-
 START_TEST(each_finding_and_its_absence)
 {
     for (size_t i = 0; i < sizeof(findings) / sizeof(findings[0]); i++)
-        check_finding(&findings[i]);
+        check_case_prove(&findings[i]);
 }
 END_TEST
 
