@@ -91,6 +91,11 @@ void check_sort(struct check_report *report);
  * frees. */
 struct json *check_to_json(const struct check_report *report);
 
+/* What to say when facts.server_pid is needed and is -1. */
+#define CHECK_NEEDS_PID \
+    "this needs the server's PID namespace (shareProcessNamespace: true / pid: service:redis)"
+#define CHECK_NEEDS_CONFIG "this needs CONFIG GET (ACL: +config|get)"
+
 /* For the rows: each sets its status and text (heap copies, printf-like; what was there is freed).
  * Control characters, which foreign files and answers may hold, are escaped; a fix may have several
  * lines. A row that says nothing is unknown. */

@@ -43,6 +43,9 @@ struct check_backup {
     int prunes;           /* the setting prune is on */
 };
 
+/* Whether the kernel believes that its clock is kept by somebody (adjtimex(2), STA_UNSYNC). */
+enum check_clock_sync { CHECK_CLOCK_UNKNOWN, CHECK_CLOCK_SYNCED, CHECK_CLOCK_UNSYNCED };
+
 struct check_facts {
     int root_fd; /* "/", or a saved tree: proc/sys/vm/..., sys/kernel/mm/..., are read below it */
     int64_t now_ms; /* wall clock */
@@ -53,6 +56,8 @@ struct check_facts {
     const char *server_why;
     bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */
     int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
+
+    enum check_clock_sync clock_sync; /* check_read_clock's */
 
     struct check_volume volume;
     struct check_backup backup;

@@ -1,13 +1,15 @@
 /*
- * Reads what the checks judge of the volume, and finds the server's process. Reads only, but for
- * the small file of the fsync measurement, which is made in the data directory without a name
- * (O_TMPFILE) so that nothing can be left behind; where that is not possible the latency stays
+ * Reads what the checks judge: files below a root, the volume, the clock; and finds the server's
+ * process. What it reads is foreign: it may be huge, binary, empty, or no file at all. Reads only,
+ * but for the small file of the fsync measurement, which is made in the data directory without a
+ * name (O_TMPFILE) so that nothing can be left behind; where that is not possible the latency stays
  * unknown.
  */
 #ifndef HOST_CHECK_READ_H
 #define HOST_CHECK_READ_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -16,22 +18,30 @@
 /* Owns the texts that facts.volume borrows. */
 struct check_reading;
 
-/* Fills facts->volume from the directory path (NULL: none), with the file system's kind from
- * facts->root_fd's proc/self/mountinfo. What cannot be read stays unknown. The caller frees *out
- * after the last use of facts. */
+/* Fills facts->volume, but for repository_is_inside, from the directory path (NULL: none), with the
+ * file system's kind from facts->root_fd's proc/self/mountinfo; facts->now_ms tells which leftovers
+ * are old. What cannot be read stays unknown. The caller frees *out after the last use of facts. */
 void check_read_volume(struct check_facts *facts, const char *path, const struct clock *clock,
                        bool measure_fsync, struct check_reading **out);
 void check_reading_free(struct check_reading *reading); /* NULL is a no-op */
 
+/* Asks this machine's kernel for facts->clock_sync. */
+void check_read_clock(struct check_facts *facts);
+
 /* The process of the server that answered INFO with process_id, when root_fd's proc/ shows one of
- * that number that is a redis-server or valkey-server (also with other ones of the name, by comm
- * and exe); -1 when it does not: another PID namespace. */
+ * that number that is called redis-server, valkey-server or as INFO's executable, by comm or exe;
+ * -1 when it does not: another PID namespace. */
 int64_t check_find_server(int root_fd, const struct pairs *info);
 
-/* A file below root_fd as one trimmed line or text of at most max bytes; NULL when it is not there
- * or cannot be read. The caller frees. */
+/* A regular file below root_fd without the blanks around it, of at most max bytes and without NULs;
+ * NULL when it is not there, cannot be read, or is anything else. The caller frees. */
 char *check_read_text(int root_fd, const char *path, size_t max);
-/* False when there is no whole number in it. */
+/* False when it is not one whole number. */
 bool check_read_i64(int root_fd, const char *path, int64_t *out);
+/* The number of the first line "name  number" or "name:  number", as in proc/meminfo, of a file of
+ * at most 256 KiB. False when there is none. */
+bool check_read_field(int root_fd, const char *path, const char *name, int64_t *out);
+/* The lines of a file, counted to at most max; -1 when it cannot be read. */
+int64_t check_count_lines(int root_fd, const char *path, int64_t max);
 
 #endif

@@ -81,19 +81,23 @@ const char *pairs_get(const struct pairs *pairs, const char *name)
     return NULL;
 }
 
-bool pairs_i64(const struct pairs *pairs, const char *name, int64_t *out)
+bool pairs_number(const char *text, int64_t *out)
 {
-    const char *text = pairs_get(pairs, name);
     struct err ignored; /* no number is an answer here */
     uint64_t size = 0;
-
-    if (text == NULL)
-        return false;
     bool is_negative = text[0] == '-';
+
     if (parse_u64(text + is_negative, &size, &ignored) != 0 || size > INT64_MAX)
         return false;
     *out = is_negative ? -(int64_t)size : (int64_t)size;
     return true;
+}
+
+bool pairs_i64(const struct pairs *pairs, const char *name, int64_t *out)
+{
+    const char *text = pairs_get(pairs, name);
+
+    return text != NULL && pairs_number(text, out);
 }
 
 bool pairs_is(const struct pairs *pairs, const char *name, const char *value)

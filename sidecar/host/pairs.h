@@ -23,6 +23,8 @@ void pairs_release(struct pairs *pairs);
 
 /* NULL when there is none (or pairs is NULL). Borrowed. */
 const char *pairs_get(const struct pairs *pairs, const char *name);
+/* A whole number, "-12", and nothing else; false when text is none. */
+bool pairs_number(const char *text, int64_t *out);
 /* False when there is none or it is no whole number. */
 bool pairs_i64(const struct pairs *pairs, const char *name, int64_t *out);
 /* Is there one, and is it value? */
