@@ -44,6 +44,7 @@ extern const struct command command_restore;
 extern const struct command command_list;
 extern const struct command command_verify;
 extern const struct command command_prune;
+extern const struct command command_advise;
 extern const struct command command_guard;
 extern const struct command command_ready;
 extern const struct command command_status;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "daemon/arguments.h"
+#include "host/advise.h"
 
 /* Bits of backup_include. */
 enum settings_include {
@@ -91,7 +92,7 @@ struct settings {
     unsigned backup_include; /* bits of enum settings_include */
     unsigned lock_days;      /* 0 = off */
     enum settings_lock lock_mode;
-    char *backup_lease;      /* "auto", "off", or the name of one */
+    char *backup_lease; /* "auto", "off", or the name of one */
 
     /* which backups stay; 0, NULL = off */
     unsigned keep_last;
@@ -118,6 +119,12 @@ struct settings {
     struct secret http_token;
     char *notify_url; /* never print these two: settings_masked_hook() can */
     char *heartbeat_url;
+
+    /* what advise is told */
+    enum advise_durability durability;
+    enum advise_use use;
+    enum advise_storage storage;
+    int64_t recovery_point_ms; /* 0 = not stated */
 
     /* speed */
     unsigned compression_level; /* 0 stores */

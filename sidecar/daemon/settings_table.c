@@ -10,6 +10,7 @@
 
 #include "daemon/nearest.h"
 #include "daemon/settings.h"
+#include "host/advise.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 
@@ -320,6 +321,36 @@ const struct setting_row setting_table[] = {
      .value = "URL",
      .help = "what is asked for (GET) while all is well, and only then",
      .words = hook_words},
+    {.name = "durability",
+     .type = SETTING_ENUM,
+     FIELD(durability),
+     .default_text = "fsync_every_second",
+     .value = "WHAT",
+     .help = "advise: best_effort, fsync_every_second, fsync_always",
+     .words = advise_durability_words},
+    {.name = "use",
+     .type = SETTING_ENUM,
+     FIELD(use),
+     .default_text = "record",
+     .value = "WHAT",
+     .help = "advise: cache, sessions, queue, or record, a system of record",
+     .words = advise_use_words},
+    {.name = "storage",
+     .type = SETTING_ENUM,
+     FIELD(storage),
+     .default_text = "ssd",
+     .value = "WHAT",
+     .help = "advise: what the volume is on: nvme, ssd, hdd, network",
+     .words = advise_storage_words},
+    {.name = "recovery-point",
+     .type = SETTING_DURATION,
+     FIELD(recovery_point_ms),
+     .default_text = "auto",
+     .value = "TIME",
+     .help = "advise: what a loss may cost at most, such as 5m; auto: not stated",
+     .zero_word = "auto",
+     .min = 1000,
+     .max = (uint64_t)INT64_MAX},
     {.name = "drain-timeout",
      .type = SETTING_DURATION,
      FIELD(drain_timeout_ms),
@@ -354,6 +385,9 @@ _Static_assert(SETTINGS_LOCK_GOVERNANCE == 0 && SETTINGS_LOCK_COMPLIANCE == 1, "
 _Static_assert(SETTINGS_GUARD_OFF == 0 && SETTINGS_GUARD_FIX == 2, "guard_words");
 _Static_assert(SETTINGS_ROLE_ANY == 0 && SETTINGS_ROLE_REPLICA == 2, "role_words");
 _Static_assert(SETTINGS_PRUNE_ON == 0 && SETTINGS_PRUNE_OFF == 1, "prune_words");
+_Static_assert(ADVISE_BEST_EFFORT == 0 && ADVISE_ALWAYS == 2, "advise_durability_words");
+_Static_assert(ADVISE_CACHE == 0 && ADVISE_RECORD == 3, "advise_use_words");
+_Static_assert(ADVISE_NVME == 0 && ADVISE_NETWORK == 3, "advise_storage_words");
 _Static_assert(SETTINGS_INCLUDE_RDB == 1 && SETTINGS_INCLUDE_CLUSTER == 8, "include_words");
 
 const struct setting_row *setting_find(const char *name)
