@@ -51,7 +51,7 @@ const char *check_config_text(const struct check_facts *facts, const char *name,
     if (facts->config == NULL && facts->info == NULL)
         check_unknown(result, "this needs the server: %s", why_not(facts));
     else if (facts->config == NULL)
-        check_unknown(result, "this needs CONFIG GET: grant redkeep's user +config|get");
+        check_unknown(result, CHECK_NEEDS_CONFIG);
     else if (text == NULL)
         check_unknown(result, "this needs %s, which the server's CONFIG GET does not show", name);
     return text;

@@ -1,0 +1,150 @@
+/*
+ * Who owns the data directory, beside who the server runs as, see check_volume.h. The server's ids
+ * are those that the kernel judges files by, of its /proc/<pid>/status.
+ */
+#include "host/check_volume.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "host/check_read.h"
+
+#define STATUS_MAX (64 << 10)
+
+bool check_has_volume(const struct check_facts *facts, struct check_result *result)
+{
+    if (facts->volume.path == NULL)
+        check_unknown(result, "this needs data-dir: the server's data directory, mounted here");
+    return facts->volume.path != NULL;
+}
+
+bool check_has_seen(bool seen, const char *what, struct check_result *result)
+{
+    if (!seen)
+        check_unknown(result, "%s of data-dir could not be read", what);
+    return seen;
+}
+
+bool check_is_plain(const char *name)
+{
+    return name[0] != '\0' && name[0] != '-' &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "._-+@:/,")] == '\0';
+}
+
+const char *check_shell_path(const struct check_facts *facts)
+{
+    return check_is_plain(facts->volume.path) ? facts->volume.path : "\"$DATA_DIR\"";
+}
+
+/* Whose rights the server's process has; -1: not visible. */
+struct rights {
+    int64_t uid;
+    int64_t gid;
+    char *groups; /* "4 24 999", NULL */
+};
+
+/* The last number of a "Name:\treal\teffective\tsaved\tfs" line: the one that files are judged by;
+ * -1: there is none. */
+static int64_t last_id(const char *line)
+{
+    size_t len = strcspn(line, "\n");
+    size_t start = len;
+    struct err ignored; /* no number is an answer here */
+    uint64_t id = 0;
+
+    while (start > 0 && line[start - 1] != '\t' && line[start - 1] != ' ')
+        start--;
+    auto_free char *text = xstrndup(line + start, len - start);
+    return parse_u64(text, &id, &ignored) == 0 && id <= UINT32_MAX ? (int64_t)id : -1;
+}
+
+static struct rights rights_of_server(const struct check_facts *facts)
+{
+    struct rights rights = {.uid = -1, .gid = -1};
+
+    if (facts->server_pid < 0)
+        return rights;
+    auto_free char *path = xasprintf("proc/%" PRId64 "/status", facts->server_pid);
+    auto_free char *status = check_read_text(facts->root_fd, path, STATUS_MAX);
+    if (status == NULL)
+        return rights;
+    const char *uid = strstr(status, "\nUid:");
+    const char *gid = strstr(status, "\nGid:");
+    const char *groups = strstr(status, "\nGroups:");
+
+    if (uid != NULL && gid != NULL) {
+        rights.uid = last_id(uid + 1);
+        rights.gid = last_id(gid + 1);
+    }
+    if (groups != NULL) {
+        groups += strlen("\nGroups:");
+        rights.groups = xstrndup(groups, strcspn(groups, "\n"));
+    }
+    return rights;
+}
+
+static bool has_group(const struct rights *rights, int64_t gid)
+{
+    const char *rest = rights->groups == NULL ? "" : rights->groups;
+
+    if (rights->gid == gid)
+        return true;
+    auto_free char *wanted = xasprintf("%" PRId64, gid);
+    while (*rest != '\0') {
+        rest += strspn(rest, " \t");
+        size_t len = strcspn(rest, " \t");
+        if (len > 0 && len == strlen(wanted) && strncmp(rest, wanted, len) == 0)
+            return true;
+        rest += len;
+    }
+    return false;
+}
+
+/* May it make and remove files there? */
+static bool may_write(const struct check_volume *volume, const struct rights *rights)
+{
+    if (rights->uid == 0)
+        return true;
+    if (rights->uid == volume->owner_uid)
+        return (volume->mode & 0300) == 0300;
+    if (has_group(rights, volume->owner_gid))
+        return (volume->mode & 0030) == 0030;
+    return (volume->mode & 0003) == 0003;
+}
+
+void check_look_ownership(const struct check_facts *facts, struct check_result *result)
+{
+    const struct check_volume *volume = &facts->volume;
+
+    if (!check_has_volume(facts, result) ||
+        !check_has_seen(volume->owner_uid >= 0 && volume->owner_gid >= 0 && volume->mode >= 0,
+                        "the owner", result))
+        return;
+    struct rights rights = rights_of_server(facts);
+    bool can_write = may_write(volume, &rights);
+    free(rights.groups);
+    unsigned mode = (unsigned)(volume->mode & 07777);
+    auto_free char *is =
+        xasprintf("%" PRId64 ":%" PRId64 " mode %04o", volume->owner_uid, volume->owner_gid, mode);
+
+    if (rights.uid >= 0 && !can_write) {
+        check_bad(result, CHECK_FAIL, "%s; the server runs as %" PRId64 ":%" PRId64, is, rights.uid,
+                  rights.gid);
+        check_wants(result, "a directory that the server may write to");
+        check_fix_by(result, "chown -R %" PRId64 ":%" PRId64 " %s && chmod u+rwx %s", rights.uid,
+                     rights.gid, check_shell_path(facts), check_shell_path(facts));
+    } else if ((mode & 0002) != 0) {
+        check_bad(result, CHECK_WARN, "%s: anybody may remove the files", is);
+        check_wants(result, "not writable by others");
+        check_fix_by(result, "chmod o-w %s", check_shell_path(facts));
+    } else if (rights.uid < 0) {
+        check_unknown(result, "%s; " CHECK_NEEDS_PID, is);
+    } else {
+        check_ok(result, "%s; the server runs as %" PRId64 ":%" PRId64, is, rights.uid, rights.gid);
+    }
+}
