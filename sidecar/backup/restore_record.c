@@ -102,25 +102,34 @@ static int note_record(void *context, const struct store_entry *entry, struct er
     return 0;
 }
 
-int restore_record_sweep(struct store *store, const char *instance, bool confirm, size_t *out_count,
-                         struct err *err)
+/* All but the newest; they are listed oldest first. */
+static int remove_old(struct store *store, const char *folder, const struct records *records,
+                      bool confirm, size_t *out_count, struct err *err)
 {
-    auto_free char *folder = folder_of(instance);
-    struct records records = {.folder_len = strlen(folder)};
-    int rc = store_list(store, folder, '\0', note_record, &records, err);
-    auto_free void *owner = records.ids; /* oldest first, as they are listed */
-
-    if (rc != 0)
-        return err_wrap(err, "list the restores of instance '%s'", instance);
-    *out_count = 0;
-    for (size_t i = 0; i + RESTORE_RECORDS_KEPT < records.count; i++) {
-        auto_free char *key = xasprintf("%s%s.json", folder, records.ids[i]);
+    for (size_t i = 0; i + RESTORE_RECORDS_KEPT < records->count; i++) {
+        auto_free char *key = xasprintf("%s%s.json", folder, records->ids[i]);
 
         if (cancel_check(err) != 0 || (confirm && store_remove(store, key, err) != 0))
             return -1;
         (*out_count)++;
     }
     return 0;
+}
+
+int restore_record_sweep(struct store *store, const char *instance, bool confirm, size_t *out_count,
+                         struct err *err)
+{
+    auto_free char *folder = folder_of(instance);
+    struct records records = {.folder_len = strlen(folder)};
+    int rc = store_list(store, folder, '\0', note_record, &records, err);
+
+    *out_count = 0;
+    if (rc != 0)
+        rc = err_wrap(err, "list the restores of instance '%s'", instance);
+    else
+        rc = remove_old(store, folder, &records, confirm, out_count, err);
+    free(records.ids);
+    return rc;
 }
 
 static int parse(const char *text, size_t len, struct restore_record *out, struct err *err)
