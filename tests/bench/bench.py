@@ -39,6 +39,7 @@ GROUPS = {
     "live": groups.live_server,
     "sidecar": sidecar.sidecar,
     "walk": walk.walk,
+    "verify": walk.verify,
     "scan": scan.scan,
     "retention": retention.retention,
 }

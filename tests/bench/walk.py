@@ -1,10 +1,15 @@
-"""The walk of an RDB beside redis-check-rdb, which decodes every value: both find the same keys."""
+"""The walk of an RDB beside redis-check-rdb, which decodes every value: both find the same keys. And
+a whole verification beside a plain reading of the same object."""
 
 import json
+import os
 import re
 
-from machine import Contender, Failed
-from groups import size_gb, warm
+from groups import REPOSITORY, pack, size_gb, warm
+from machine import Contender, Failed, shell
+from servers import Sink
+
+GIGABIT, HALF_A_GIGABIT = ("-B", "125000000"), ("-B", "62500000")  # a connection
 
 
 def walk(bench, report):
@@ -29,3 +34,39 @@ def walk_one(bench, report, name):
                     theirs.median("wall_s") / ours.median("wall_s"), 5)
     report.note(f"verify: walk and CRC64 of {name} data at "
                 f"{size_gb(dump) / ours.median('wall_s'):.1f} GB/s")
+
+
+def stored(bench, sink):
+    """Puts a backup there; the key of its data."""
+    env = sink.env()
+    bench.output(*pack(bench, bench.data["main"], env, "-w", "2").command, env=env)
+    return re.search(r"\S*data\.tar\.zst",
+                     bench.output("rclone", "lsf", "-R", "sink:bench", env=env)).group(0)
+
+
+def verify(bench, report):
+    """A store that gives a gigabit, whether by one connection or by two: what verify does with the
+    bytes must not hold it up."""
+    one, two = Sink(bench, *GIGABIT), Sink(bench, *HALF_A_GIGABIT)
+    settings = {"REPOSITORY": REPOSITORY, "INSTANCE": "bench", "COMPRESS_WORKERS": "2",
+                "UPLOAD_PARALLEL": "2", "CONFIG": os.devnull}
+    settings = {f"REDKEEP_{name}": text for name, text in settings.items()}
+    ours = Contender("redkeep verify", [os.path.join(bench.build, "redkeep"), "verify"],
+                     env={**two.env(), **settings})
+    try:
+        stored(bench, two)
+        plain = Contender("rclone cat",
+                          shell(f"rclone -q cat sink:bench/{stored(bench, one)} >/dev/null"),
+                          env=one.env())
+        answer = json.loads(bench.output(*ours.command, "--json", env=ours.env))["results"][0]
+        if not answer["ok"] or not answer["walked"]:
+            raise Failed(f"verify: {answer['why']}")
+        bench.interleave([ours, plain], min(bench.runs, 3))
+        report.table(f"verify of {size_gb(bench.data['main']):.2f} GB in a store behind 1 Gbit/s",
+                     [ours, plain])
+        report.at_most("verify, wall", "rclone cat, 1 Gbit/s",
+                       ours.median("wall_s") / plain.median("wall_s"), 1.1)
+        report.at_most("verify, peak memory", "2 workers", ours.peak_mb(), 64, "MB")
+    finally:
+        one.stop()
+        two.stop()
