@@ -18,8 +18,8 @@
 
 static const struct command *const commands[] = {
     &command_prepare, &command_run,    &command_backup, &command_restore, &command_list,
-    &command_verify,  &command_prune,  &command_guard,  &command_advise,  &command_ready,
-    &command_status,  &command_notify, &command_config,
+    &command_verify,  &command_prune,  &command_guard,  &command_check,   &command_advise,
+    &command_ready,   &command_status, &command_notify, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

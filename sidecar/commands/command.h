@@ -46,6 +46,7 @@ extern const struct command command_verify;
 extern const struct command command_prune;
 extern const struct command command_advise;
 extern const struct command command_guard;
+extern const struct command command_check;
 extern const struct command command_ready;
 extern const struct command command_status;
 extern const struct command command_notify;

@@ -120,6 +120,8 @@ struct settings {
     char *notify_url; /* never print these two: settings_masked_hook() can */
     char *heartbeat_url;
 
+    char *fix_server; /* what `check --fix` may CONFIG SET, separated by commas; NULL = nothing */
+
     /* what advise is told */
     enum advise_durability durability;
     enum advise_use use;

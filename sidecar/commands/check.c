@@ -1,0 +1,204 @@
+/*
+ * `redkeep check`: what the data stands on, the worst first, with the line that mends it; --fix
+ * does what this process may. The report is the answer whatever it says; the exit code is 1 when it
+ * warns or worse. As a job of the sidecar, which reads the answer, it has done its work by then.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/report.h"
+#include "commands/checking.h"
+#include "commands/command.h"
+#include "host/check_fix.h"
+
+enum { ID_COLUMN = 28, STATUS_COLUMN = 8, SCOPE_COLUMN = 7 };
+
+struct look { /* how a status looks on a terminal */
+    const char *word;
+    const char *colour;
+};
+
+static const struct look looks[CHECK_STATUS_COUNT] = {
+    [CHECK_OK] = {"ok", "\033[32m"},           [CHECK_FIXED] = {"fixed", "\033[1;32m"},
+    [CHECK_UNKNOWN] = {"unknown", "\033[36m"}, [CHECK_WARN] = {"WARN", "\033[1;33m"},
+    [CHECK_FAIL] = {"FAIL", "\033[1;31m"},
+};
+
+/* https://no-color.org: set and not empty, whatever it says. */
+static bool wants_colours(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(fileno(out)) && (no_color == NULL || *no_color == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* A text of several lines, each below the last. */
+static void print_lines(const char *label, const char *text, FILE *out)
+{
+    int indent = STATUS_COLUMN + (int)strlen(label);
+
+    (void)fprintf(out, "%*s%s", STATUS_COLUMN, "", label);
+    for (size_t len = strcspn(text, "\n"); text[len] != '\0'; len = strcspn(text, "\n")) {
+        (void)fprintf(out, "%.*s\n%*s", (int)len, text, indent, "");
+        text += len + 1;
+    }
+    (void)fprintf(out, "%s\n", text);
+}
+
+static void print_result(const struct check_result *result, bool in_colour, FILE *out)
+{
+    const struct look *look = &looks[result->status];
+    const char *value = result->value;
+
+    if (result->status == CHECK_UNKNOWN && strncmp(value, "unknown: ", 9) == 0)
+        value += 9;
+    (void)fprintf(out, "%s%-*s%s%-*s %-*s ", in_colour ? look->colour : "", STATUS_COLUMN,
+                  look->word, in_colour ? "\033[0m" : "", ID_COLUMN, result->id, SCOPE_COLUMN,
+                  check_scope_name(result->scope));
+    if (result->before != NULL) /* of a dry run too: as it would be */
+        (void)fprintf(out, "%s %s ", result->before,
+                      result->status == CHECK_FIXED ? "->" : "would become");
+    (void)fputs(value, out);
+    if (result->wanted != NULL && result->status >= CHECK_WARN && result->before == NULL)
+        (void)fprintf(out, "; wanted: %s", result->wanted);
+    (void)fputc('\n', out);
+    if (result->status < CHECK_WARN && result->status != CHECK_FIXED)
+        return;
+    if (result->status >= CHECK_WARN)
+        print_lines("", result->why, out);
+    if (result->fix != NULL)
+        print_lines(result->status == CHECK_FIXED ? "to keep it: " : "fix: ", result->fix, out);
+}
+
+static void print_sum(const struct check_report *report, FILE *out)
+{
+    size_t counts[CHECK_STATUS_COUNT] = {0};
+    bool is_first = true;
+
+    for (size_t i = 0; i < report->count; i++)
+        counts[report->results[i].status]++;
+    for (size_t i = CHECK_STATUS_COUNT; i-- > 0;) {
+        if (counts[i] == 0)
+            continue;
+        (void)fprintf(out, "%s%zu %s", is_first ? "" : ", ", counts[i],
+                      check_status_name((enum check_status)i));
+        is_first = false;
+    }
+    (void)fprintf(out, "%s\n", is_first ? "nothing was checked" : "");
+}
+
+static void print_report(const struct check_report *report, FILE *out)
+{
+    bool in_colour = wants_colours(out);
+
+    for (size_t i = 0; i < report->count; i++)
+        print_result(&report->results[i], in_colour, out);
+    print_sum(report, out);
+}
+
+/* CONFIG SET, believed when CONFIG GET says the same; where that is not allowed, the server's OK
+ * has to do. Sizes and lists may come back in other words, but never the old ones. */
+static int config_set(void *context, const char *name, const char *value, struct err *err)
+{
+    const struct checking *checking = context;
+    const char *before = pairs_get(&checking->config, name);
+    auto_free char *now = NULL;
+    enum redis_config_answer answer;
+
+    if (redis_config_set(checking->redis, name, value, err) != 0 ||
+        redis_config_get(checking->redis, name, &answer, &now, err) != 0)
+        return -1;
+    if (answer == REDIS_CONFIG_VALUE && before != NULL && strcmp(now, value) != 0 &&
+        strcmp(now, before) == 0)
+        return err_set(err, ERR_SERVER, "the server said OK, and still has %s %s", name, now);
+    return 0;
+}
+
+/* The names of fix-server; both to be freed, the texts live in *out_text. */
+static char **split_names(const char *list, char **out_text)
+{
+    char **names = xcalloc(list == NULL ? 1 : strlen(list) + 1, sizeof(*names));
+    size_t count = 0;
+    char *at;
+
+    *out_text = list == NULL ? NULL : xstrdup(list);
+    for (at = *out_text; at != NULL && *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        bool is_last = at[len] == '\0';
+
+        at[len] = '\0';
+        if (len > 0)
+            names[count++] = at;
+        at += len + (is_last ? 0 : 1);
+    }
+    return names;
+}
+
+static void fix(const struct command_context *context, struct checking *checking,
+                struct check_report *report)
+{
+    auto_free char *text = NULL;
+    auto_free char **names = split_names(context->settings->fix_server, &text);
+    const struct check_fix_options options = {
+        .root_fd = checking->facts.root_fd,
+        .is_dry_run = command_flag(context, "dry-run"),
+        .server_settings = (const char *const *)names,
+        .config_set = checking->facts.info != NULL ? config_set : NULL,
+        .context = checking,
+    };
+
+    (void)check_fix(&options, report); /* the report says what became of each */
+}
+
+static void answer(const struct command_context *context, const struct check_report *report)
+{
+    if (!command_flag(context, "json")) {
+        print_report(report, context->out);
+        return;
+    }
+
+    auto_json struct json *object = check_to_json(report);
+    if (command_flag(context, "dry-run"))
+        json_set_bool(object, "dry_run", true);
+    command_answer(context, object);
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    auto_checking struct checking checking = {.facts = {.root_fd = -1}};
+    struct check_report report;
+
+    if (command_flag(context, "dry-run") && !command_flag(context, "fix"))
+        return err_set(err, ERR_CONFIG, "--dry-run says what --fix would do: give both");
+    if (checking_begin(context, &checking, err) != 0)
+        return -1;
+    check_run(&checking.facts, &report);
+    if (command_flag(context, "fix"))
+        fix(context, &checking, &report);
+    answer(context, &report);
+    enum check_status worst = check_worst(&report);
+    check_report_release(&report);
+    if (worst < CHECK_WARN || report_is_on())
+        return 0;
+    return err_set(err, ERR_FAILED, "%s", ""); /* it has been said */
+}
+
+static const struct option_spec options[] = {
+    {.name = "fix", .help = "does what this process may: sysctls, THP, and what fix-server names"},
+    {.name = "dry-run", .help = "with --fix: says what it would do, and does nothing"},
+    {.name = "json", .help = "answer with one JSON object"},
+    {0},
+};
+
+const struct command command_check = {
+    .name = "check",
+    .help = "host, limits, volume, server and backups: what is wrong and the line that mends it; "
+            "exits 1 when anything is",
+    .options = options,
+    .run = run,
+};

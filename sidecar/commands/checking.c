@@ -1,0 +1,242 @@
+/*
+ * Three sources, each with a short time limit. The backups are the sidecar's to tell: it has read
+ * the repository already, and a store that is away would keep this command for minutes.
+ */
+#include "commands/checking.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/http_client.h"
+#include "base/mem.h"
+#include "commands/objects.h"
+#include "daemon/http.h"
+#include "redis/redis_url.h"
+
+enum { SERVER_MS = 2000, SIDECAR_MS = 2000, STATUS_MAX = 4 * 1024 * 1024 };
+
+#define FILE_SCHEME "file://"
+
+static void add_setting(void *context, const char *name, const char *value)
+{
+    pairs_add(context, name, value);
+}
+
+/* The message without its hint: the report has a line to paste of its own. Heap. */
+static char *words_of(const struct err *err)
+{
+    const char *hint = err_hint(err->msg);
+    size_t len = hint != NULL ? (size_t)(hint - err->msg) : strlen(err->msg);
+
+    while (len > 0 && strchr(". ", err->msg[len - 1]) != NULL)
+        len--;
+    return xstrndup(err->msg, len);
+}
+
+static int ask_server(const struct command_context *context, struct checking *checking,
+                      struct err *err)
+{
+    auto_buf struct buf text = {0};
+    enum redis_config_answer answer;
+
+    buf_init(&text, REDIS_INFO_MAX);
+    if (command_connect(context, SERVER_MS, &checking->redis, err) != 0 ||
+        redis_info(checking->redis, "everything", &text, err) != 0)
+        return -1;
+    pairs_add_info(&checking->info, buf_text(&text), text.len);
+    checking->facts.info = &checking->info;
+    if (redis_config_all(checking->redis, add_setting, &checking->config, &answer, err) != 0)
+        return -1;
+    if (answer == REDIS_CONFIG_VALUE)
+        checking->facts.config = &checking->config;
+    else
+        checking->server_why = xstrdup("CONFIG GET is not allowed to redkeep's user");
+    return 0;
+}
+
+/* A loopback leads to it: its network namespace is ours. A socket may be in a shared volume. */
+static bool is_near(const char *url)
+{
+    auto_redis_address struct redis_address address = {0};
+    struct err ignored; /* a URL that is none leads nowhere */
+
+    if (redis_url_parse(url, &address, &ignored) != 0)
+        return false;
+    return address.kind == REDIS_ADDRESS_TCP &&
+           (strcmp(address.host, "localhost") == 0 || strcmp(address.host, "::1") == 0 ||
+            strncmp(address.host, "127.", 4) == 0);
+}
+
+static void read_server(const struct command_context *context, struct checking *checking)
+{
+    struct check_facts *facts = &checking->facts;
+    struct err err;
+
+    if (ask_server(context, checking, &err) != 0) {
+        free(checking->server_why);
+        checking->server_why = words_of(&err);
+    }
+    facts->server_why = checking->server_why;
+    facts->is_same_network = is_near(context->settings->redis_url);
+    facts->server_pid = facts->info != NULL ? check_find_server(facts->root_fd, facts->info) : -1;
+}
+
+/* The directory of a file:// repository; NULL: it is none. Borrowed. */
+static const char *repository_dir(const char *repository)
+{
+    size_t len = strlen(FILE_SCHEME);
+
+    return repository != NULL && strncmp(repository, FILE_SCHEME, len) == 0 ? repository + len
+                                                                            : NULL;
+}
+
+static int is_on_volume(const char *data_dir, const char *repository)
+{
+    const char *dir = repository_dir(repository);
+    struct stat volume;
+    struct stat other;
+
+    if (dir == NULL)
+        return 0;
+    if (stat(data_dir, &volume) != 0 || stat(dir, &other) != 0)
+        return -1;
+    return volume.st_dev == other.st_dev;
+}
+
+static void read_volume(const struct command_context *context, struct checking *checking)
+{
+    const struct settings *settings = context->settings;
+
+    check_read_volume(&checking->facts, settings->data_dir, context->clock, true,
+                      &checking->volume);
+    checking->facts.volume.repository_is_inside =
+        is_on_volume(settings->data_dir, settings->repository);
+}
+
+static int64_t time_of(const struct json *object, const char *key)
+{
+    int64_t time_ms = -1;
+    struct err ignored; /* unknown, then */
+
+    return json_get_time(object, key, &time_ms, &ignored) == 0 ? time_ms : -1;
+}
+
+static int flag_of(const struct json *object, const char *key)
+{
+    bool flag = false;
+    struct err ignored;
+
+    return json_get_bool(object, key, &flag, &ignored) == 0 ? flag : -1;
+}
+
+static bool is_of(const struct json *status, const char *instance)
+{
+    const char *name = NULL;
+    struct err ignored;
+
+    return json_get_string(status, "instance", &name, &ignored) == 0 && instance != NULL &&
+           strcmp(name, instance) == 0;
+}
+
+static void take_status(const struct json *status, struct check_backup *out)
+{
+    const struct json *backups = NULL;
+    const struct json *drill = NULL;
+    struct err ignored;
+
+    if (json_get(status, "last_drill", &drill, &ignored) == 0) {
+        out->drilled_ms = time_of(drill, "time");
+        out->drill_ok = flag_of(drill, "ok");
+    }
+    if (!json_has(status, "backups_read_at"))
+        return; /* it does not know either */
+    out->max_age_ms = json_get_duration_ms(status, "backup_max_age_seconds");
+    if (out->max_age_ms < 0)
+        out->max_age_ms = 0;
+    if (json_has(status, "lag_bytes")) /* else nothing is shipped, and it is the age once more */
+        out->lag_ms = json_get_duration_ms(status, "lag_seconds");
+    out->newest_ms = time_of(status, "last_backup_ok_at");
+    if (out->newest_ms < 0)
+        out->newest_ms = 0;
+    if (json_get(status, "backups", &backups, &ignored) == 0 && json_first(backups) != NULL)
+        out->is_encrypted = flag_of(json_first(backups), "encrypted");
+}
+
+/* Whoever else answers there is no witness. */
+static void ask_sidecar(const struct settings *settings, struct check_backup *out)
+{
+    auto_json struct json *status = NULL;
+    auto_free char *root = NULL;
+    auto_buf struct buf body = {0};
+    unsigned http_status = 0;
+    struct err ignored; /* unknown, then */
+
+    if (settings->http_listen == NULL ||
+        http_listen_url(settings->http_listen, &root, &ignored) != 0)
+        return;
+    auto_free char *url = xasprintf("%s/status", root);
+    const struct http_client_request request = {
+        .url = url, .label = url, .timeout_ms = SIDECAR_MS, .no_proxy = true};
+    buf_init(&body, STATUS_MAX);
+    if (http_client_do(&request, &http_status, &body, &ignored) == 0 && http_status == 200 &&
+        json_parse(buf_text(&body), body.len, &status, &ignored) == 0 &&
+        is_of(status, settings->instance))
+        take_status(status, out);
+}
+
+static void read_backup(const struct settings *settings, struct check_backup *out)
+{
+    const char *dir = repository_dir(settings->repository);
+
+    *out = (struct check_backup){
+        .has_repository = settings->repository != NULL,
+        .newest_ms = -1,
+        .max_age_ms = -1,
+        .lag_ms = -1,
+        .drilled_ms = -1,
+        .drill_ok = -1,
+        .has_drill_server = settings->drill_server != NULL,
+        .is_encrypted = -1,
+        .may_delete = -1,
+        .is_versioned = settings->lock_days > 0 ? 1 : -1,
+        .prunes = settings->prune == SETTINGS_PRUNE_ON,
+    };
+    if (settings->repository == NULL)
+        return;
+    if (dir != NULL) {
+        out->may_delete = access(dir, F_OK) != 0 ? -1 : access(dir, W_OK) == 0;
+        out->is_versioned = 0;
+    }
+    ask_sidecar(settings, out);
+}
+
+int checking_begin(const struct command_context *context, struct checking *out, struct err *err)
+{
+    struct checking *checking = out;
+    int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    *checking = (struct checking){.facts = {.root_fd = root_fd}};
+    if (root_fd < 0)
+        return err_sys(err, ERR_FAILED, "cannot open /");
+    checking->facts.now_ms = clock_wall_ms(context->clock);
+    check_read_clock(&checking->facts);
+    read_server(context, checking);
+    read_volume(context, checking);
+    read_backup(context->settings, &checking->facts.backup);
+    return 0;
+}
+
+void checking_release(struct checking *checking)
+{
+    check_reading_free(checking->volume);
+    redis_free(checking->redis);
+    pairs_release(&checking->info);
+    pairs_release(&checking->config);
+    free(checking->server_why);
+    if (checking->facts.root_fd >= 0)
+        (void)close(checking->facts.root_fd); /* read only */
+    *checking = (struct checking){.facts = {.root_fd = -1}};
+}

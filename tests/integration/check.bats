@@ -1,0 +1,379 @@
+#!/usr/bin/env bats
+# `redkeep check` on this machine, beside real servers: what it says is what /proc, the server's log and
+# `redis-server --check-system` say; --fix writes what it may, and nothing else. Whether the machine is
+# tuned well or badly is no test's business.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154,SC2317 # helpers.bash sets and reads; functions are handed over
+
+load helpers
+
+overcommit=/proc/sys/vm/overcommit_memory
+thp=/sys/kernel/mm/transparent_hugepage/enabled
+
+setup() {
+    world
+    export REDKEEP_HTTP_LISTEN=off
+    # whatever a test has fixed on the machine that it runs on
+    keep overcommit "$overcommit"
+    keep thp "$thp"
+    keep somaxconn /proc/sys/net/core/somaxconn
+    keep swappiness /proc/sys/vm/swappiness
+    keep maps /proc/sys/vm/max_map_count
+}
+
+teardown() {
+    local file
+
+    for file in "$dir"/was.*; do
+        put_back "${file##*/was.}"
+    done
+    end_world
+}
+
+# chosen PATH: what a file of the kernel says; of words, the one in brackets
+chosen() {
+    sed 's/.*\[\(.*\)\].*/\1/' "$1"
+}
+
+# keep NAME PATH: it is put back when the test ends
+keep() {
+    echo "$2" >"$dir/path.$1"
+    chosen "$2" >"$dir/was.$1"
+}
+
+put_back() {
+    local path
+    path=$(cat "$dir/path.$1")
+
+    [[ $(chosen "$path") == "$(cat "$dir/was.$1")" ]] || cat "$dir/was.$1" >"$path"
+}
+
+# Is the kernel's file PATH ours to write, as this process stands?
+is_ours() {
+    (chosen "$1" >"$dir/word" && cat "$dir/word" >"$1") 2>/dev/null
+}
+
+# checked ARGUMENT...: the report as $output, whatever it says
+checked() {
+    run --separate-stderr timeout 60 "$redkeep" check --json "$@"
+    [[ $status == 0 || $status == 1 ]] || { show; return 1; }
+    has_schema
+}
+
+# The fixed fields, the order, the sum, the exit code.
+has_schema() {
+    json '(keys - ["checks", "dry_run", "worst"]) == []
+        and ([.checks[].id] | length > 30 and length == (unique | length) and all(test("^[a-z0-9-]+$")))
+        and (.checks | all(
+            (.status | IN("ok", "warn", "fail", "unknown", "fixed"))
+            and (.scope | IN("host", "pod", "server", "volume", "backup"))
+            and (.value | type == "string" and length > 0)
+            and (.why | type == "string" and length > 10)
+            and (has("wanted") and has("fix"))
+            and ((.status != "unknown") or (.value | startswith("unknown: ")))
+            and ((.status | IN("warn", "fail") | not) or .wanted != null)))
+        and ([.checks[].status] as $all | {ok: 0, fixed: 1, unknown: 2, warn: 3, fail: 4} as $rank
+            | ([$all[] | $rank[.]] | . == (sort | reverse)) and .worst == $all[0])' || return 1
+    [[ $status == $(jq 'if .worst | IN("warn", "fail") then 1 else 0 end' <<<"$output") ]] || {
+        echo "not the exit code of such a report"
+        show
+        return 1
+    }
+}
+
+# status_of ID
+status_of() {
+    jq -r --arg id "$1" '.checks[] | select(.id == $id).status' <<<"$output"
+}
+
+# field ID NAME
+field() {
+    jq -r --arg id "$1" --arg name "$2" '.checks[] | select(.id == $id)[$name]' <<<"$output"
+}
+
+# is_bad ID
+is_bad() {
+    [[ $(status_of "$1") == warn || $(status_of "$1") == fail ]]
+}
+
+# bad_exactly_when ID COMMAND...: the check warns or fails if the command succeeds, and only then
+bad_exactly_when() {
+    local id=$1 expected=good found=good
+    shift
+    if "$@"; then expected=bad; fi
+    if is_bad "$id"; then found=bad; fi
+    [[ $expected == "$found" ]] || {
+        echo "$id should be $expected"
+        show
+        return 1
+    }
+}
+
+# warned TEXT: the server's log does
+warned() {
+    grep -qF -- "$1" "$dir/redis.log" "$dir/redis.out"
+}
+
+# system_warns NAME: redis-server --check-system does
+system_warns() {
+    grep -q "^\[$1\].*WARNING" "$dir/system"
+}
+
+@test "the report agrees with redis-server --check-system, whatever the machine is set to" {
+    local value words
+
+    server_start
+    for value in 0 1 2 ""; do
+        for words in always never madvise ""; do
+            # where this machine does not let us, it is looked at as it is
+            [[ -z $value ]] || ! is_ours "$overcommit" || echo "$value" >"$overcommit"
+            [[ -z $words ]] || ! is_ours "$thp" || echo "$words" >"$thp"
+            redis-server --check-system >"$dir/system" 2>&1 || true
+            grep -q '^\[overcommit\]' "$dir/system"
+            checked
+            bad_exactly_when overcommit-memory system_warns overcommit
+            # one that has opted out for itself is not hurt: then it is fine, and says so
+            if ! system_warns THP; then
+                [[ $(status_of transparent-hugepages) == ok ]]
+            elif [[ $(status_of transparent-hugepages) == ok ]]; then
+                [[ $(cli CONFIG GET disable-thp | tail -n 1) == yes ]]
+            fi
+        done
+    done
+    if system_warns xen-clocksource || system_warns slow-clocksource; then is_bad clocksource; fi
+}
+
+@test "what a real server warns of at its start is in the report" {
+    local somaxconn
+
+    somaxconn=$(cat /proc/sys/net/core/somaxconn)
+    ulimit -n 1024
+    server_start --tcp-backlog $((somaxconn + 1))
+    warned 'cannot be enforced because /proc/sys/net/core/somaxconn'
+    warned 'maximum open files'
+    checked
+    bad_exactly_when tcp-backlog true
+    [[ $(field tcp-backlog value) == *"$somaxconn"* ]]
+    bad_exactly_when open-files true
+    bad_exactly_when overcommit-memory warned 'overcommit must be enabled'
+}
+
+@test "a server within its limits has none of those findings" {
+    local somaxconn
+
+    somaxconn=$(cat /proc/sys/net/core/somaxconn)
+    server_start --tcp-backlog "$somaxconn" --maxclients 100
+    checked
+    bad_exactly_when tcp-backlog warned 'cannot be enforced because'
+    bad_exactly_when open-files warned 'maximum open files'
+    [[ $(status_of tcp-backlog) == ok && $(status_of open-files) == ok ]]
+}
+
+# in_net COMMAND...: in the network namespace $net
+in_net() {
+    nsenter -t "$net" -n "$@"
+}
+
+net_is_up() {
+    [[ $(readlink "/proc/$net/ns/net") != "$(readlink /proc/self/ns/net)" ]]
+}
+
+@test "--fix raises somaxconn in the server's network namespace, and touches nothing else" {
+    local before ours=/proc/sys/net/core/somaxconn
+
+    before=$(cat "$ours")
+    unshare -n sleep 300 3>&- &
+    net=$!
+    echo "$net" >>"$pids"
+    until_true net_is_up
+    redkeep_here=$redkeep
+    redkeep=$dir/inside
+    printf '#!/bin/sh\nexec nsenter -t %s -n %s "$@"\n' "$net" "$redkeep_here" >"$redkeep"
+    chmod +x "$redkeep"
+    in_net redis-server --port 0 --unixsocket "$socket" --dir "$data" --tcp-backlog 5000 \
+        --logfile "$dir/redis.log" </dev/null >"$dir/redis.out" 2>&1 3>&- &
+    server=$!
+    echo "$server" >>"$pids"
+    until_true answers
+
+    if ! in_net sh -c "echo 333 >$ours"; then # then neither can redkeep, and says so
+        checked --fix
+        is_bad tcp-backlog
+        [[ $(field tcp-backlog fix) == '# not done from here: '*$'\n'* ]]
+        return
+    fi
+    keep overcommit "$overcommit"
+    in_net cat "$ours" | grep -qx 333
+    checked --fix --dry-run
+    is_bad tcp-backlog
+    json '.dry_run == true'
+    [[ $(field tcp-backlog before) == *333* && $(field tcp-backlog value) == 5000 ]]
+    in_net cat "$ours" | grep -qx 333
+
+    checked --fix
+    [[ $(status_of tcp-backlog) == fixed ]]
+    [[ $(field tcp-backlog before) == *333* && $(field tcp-backlog value) == 5000 ]]
+    in_net cat "$ours" | grep -qx 5000
+    [[ $(cat "$ours") == "$before" ]]
+
+    checked --fix
+    [[ $(status_of tcp-backlog) == ok ]]
+
+    # from outside it is another's namespace: nothing is written to ours
+    redkeep=$redkeep_here
+    in_net sh -c "echo 333 >$ours"
+    checked --fix
+    [[ $(status_of tcp-backlog) != fixed && $(status_of tcp-backlog) != ok ]]
+    [[ $(cat "$ours") == "$before" ]]
+    in_net cat "$ours" | grep -qx 333
+}
+
+@test "--fix sets the kernel's overcommit where it may, and says why where it may not" {
+    local now
+
+    server_start
+    if is_ours "$overcommit" && echo 0 >"$overcommit"; then
+        checked
+        is_bad overcommit-memory
+        checked --fix --dry-run
+        [[ $(cat "$overcommit") == 0 ]]
+        checked --fix
+        [[ $(status_of overcommit-memory) == fixed ]]
+        [[ $(field overcommit-memory before) == 0 && $(field overcommit-memory value) == 1 ]]
+        [[ $(cat "$overcommit") == 1 ]]
+        checked --fix
+        [[ $(status_of overcommit-memory) == ok ]]
+    fi
+    # and as one that may not: nothing changes, the line to paste stands below the reason
+    now=$(cat "$overcommit")
+    unprivileged check --json --fix
+    [[ $(cat "$overcommit") == "$now" ]]
+    if [[ $now == 1 ]]; then
+        [[ $(status_of overcommit-memory) == ok ]]
+    else
+        is_bad overcommit-memory
+        [[ $(field overcommit-memory fix) == '# not done from here: '*$'\n'*sysctl* ]]
+    fi
+}
+
+@test "the server is changed in what fix-server names, and in nothing else" {
+    server_start --save '' --stop-writes-on-bgsave-error no
+    checked
+    is_bad persistence
+    is_bad stop-writes-on-bgsave-error
+
+    checked --fix
+    is_bad stop-writes-on-bgsave-error
+    [[ $(field stop-writes-on-bgsave-error fix) == *'fix-server does not name'* ]]
+    [[ $(cli CONFIG GET stop-writes-on-bgsave-error | tail -n 1) == no ]]
+
+    checked --fix --dry-run --fix-server stop-writes-on-bgsave-error,appendfsync
+    [[ $(field stop-writes-on-bgsave-error value) == yes ]]
+    [[ $(cli CONFIG GET stop-writes-on-bgsave-error | tail -n 1) == no ]]
+
+    checked --fix --fix-server stop-writes-on-bgsave-error,appendfsync
+    [[ $(status_of stop-writes-on-bgsave-error) == fixed ]]
+    [[ $(cli CONFIG GET stop-writes-on-bgsave-error | tail -n 1) == yes ]]
+    [[ -z $(cli CONFIG GET save | tail -n 1) ]]
+    is_bad persistence
+
+    # a user who may not is told what is missing
+    cli CONFIG SET stop-writes-on-bgsave-error no >/dev/null
+    cli ACL SETUSER looker on '>SECRET' resetkeys -@all +ping +info +config\|get +client\|setname >/dev/null
+    REDKEEP_REDIS_USERNAME=looker REDKEEP_REDIS_PASSWORD=SECRET \
+        checked --fix --fix-server stop-writes-on-bgsave-error
+    is_bad stop-writes-on-bgsave-error
+    [[ $(field stop-writes-on-bgsave-error fix) == *NOPERM* ]]
+    [[ $output != *SECRET* && $stderr != *SECRET* ]]
+}
+
+# unprivileged ARGUMENT...: redkeep as nobody, whose root is read-only
+unprivileged() {
+    local rooms=$dir
+
+    cp "$redkeep" "$dir/redkeep"
+    chmod 755 "$dir/redkeep" "$data"
+    [[ ! -S $socket ]] || chmod 777 "$socket"
+    while [[ $rooms != / ]]; do # the way to it
+        chmod a+x "$rooms"
+        rooms=$(dirname "$rooms")
+    done
+    run --separate-stderr timeout 60 unshare -m sh -c '
+        mount --make-rprivate / && mount -o remount,ro,bind / && ! touch /redkeep-probe 2>/dev/null &&
+            exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"' \
+        sh "$dir/redkeep" "$@"
+    [[ $status == 0 || $status == 1 ]] || { show; return 1; }
+    [[ -z $stderr ]] || { show; return 1; }
+    has_schema
+}
+
+@test "as nobody, with a read-only root, everything reports and nothing fails" {
+    local before
+
+    server_start
+    before=$(picture "$data")
+    unprivileged check --json
+    json 'any(.checks[]; .scope == "server" and .status == "ok")'
+    json '[.checks[] | select(.id == "overcommit-memory")][0].status != "unknown"'
+    unprivileged check --json --fix
+    json 'all(.checks[]; .status != "fixed")'
+    [[ $(picture "$data") == "$before" ]]
+}
+
+@test "what cannot be seen is unknown, never ok" {
+    # no server
+    checked
+    json '[.checks[] | select(.scope == "server")] | length > 5 and all(.status == "unknown")'
+    json '[.checks[] | select(.id | IN("tcp-backlog", "open-files", "persistence"))] | all(.value | test("unknown: .+"))'
+
+    # no volume
+    checked --data-dir "$dir/none"
+    json '[.checks[] | select(.scope == "volume" and .status == "ok")] == []'
+
+    # a server that says nothing of its settings
+    server_start --appendonly yes
+    cli ACL SETUSER default -config\|get >/dev/null
+    checked
+    for id in appendfsync stop-writes-on-bgsave-error tcp-backlog; do
+        [[ $(status_of "$id") == unknown ]] || { echo "$id"; show; return 1; }
+    done
+
+    # no sidecar that would know of backups, no repository
+    unset REDKEEP_REPOSITORY
+    checked
+    json '[.checks[] | select(.scope == "backup" and .status == "ok")] == []'
+}
+
+@test "neither a dead repository nor a silent server is waited for" {
+    local began port
+
+    port=$(free_port)
+    perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
+        setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+        bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die; listen($s, 5); sleep 60' "$port" 3>&- &
+    echo $! >>"$pids"
+    until_true perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
+        connect($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or exit 1' "$port"
+    began=$SECONDS
+    REDKEEP_REPOSITORY=s3://nowhere/x AWS_ENDPOINT_URL_S3=http://127.0.0.1:$port AWS_ACCESS_KEY_ID=a \
+        AWS_SECRET_ACCESS_KEY=b REDKEEP_REDIS_URL=redis://127.0.0.1:$port \
+        REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked
+    ((SECONDS - began < 20))
+    json '[.checks[] | select(.scope | IN("server", "backup"))] | all(.status != "ok")'
+}
+
+@test "people get the worst first, a line to paste, a sum, and colours only on a terminal" {
+    local first
+
+    server_start --save '' --stop-writes-on-bgsave-error no
+    does 1 check
+    first=${output%%$'\n'*}
+    [[ $first == FAIL* ]]
+    [[ $output == *'fix: '* && $output != *$'\e'* ]]
+    [[ ${output##*$'\n'} =~ ^[0-9]+\ fail,.*[0-9]+\ ok$ ]]
+    run -1 script -qec "TERM=xterm $redkeep check" /dev/null
+    [[ $output == *$'\e[1;31mFAIL'* ]]
+    run -1 script -qec "TERM=xterm NO_COLOR=1 $redkeep check" /dev/null
+    [[ $output == *FAIL* && $output != *$'\e'* ]]
+    refused 2 config check --dry-run
+    says '--fix'
+}
