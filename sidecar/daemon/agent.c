@@ -25,6 +25,8 @@ struct agent *agent_new(const struct agent_config *config, struct status *status
     agent->list_ms = now.mono_ms;
     agent->list_retry_ms = AGENT_LIST_RETRY_MS;
     agent->heartbeat_ms = now.mono_ms;
+    agent->check_ms = now.mono_ms + AGENT_CHECK_FIRST_MS;
+    agent->check_was_early = true;
     agent->look_ms = now.mono_ms;
     status->started_ms = now.wall_ms;
     status->now_ms = now.wall_ms;
@@ -340,6 +342,7 @@ void agent_on_tick(struct agent *agent, struct agent_time now)
         agent_server_tick(agent, now);
         agent_backup_tick(agent, now);
         agent_verify_tick(agent, now);
+        agent_check_tick(agent, now);
         agent_check_freshness(agent, now);
     }
     send_messages(agent, now);

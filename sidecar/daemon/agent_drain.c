@@ -40,6 +40,7 @@ void agent_on_stop(struct agent *agent, struct agent_time now)
     agent_stop_job(agent, JOB_DRILL, now);
     agent_stop_job(agent, JOB_PRUNE, now);
     agent_stop_job(agent, JOB_LIST, now);
+    agent_stop_job(agent, JOB_CHECK, now);
     agent_stop_job(agent, JOB_HEARTBEAT, now);
     poke(agent, now);
 }

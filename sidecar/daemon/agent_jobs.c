@@ -283,6 +283,9 @@ void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end
     case JOB_LIST:
         list_ended(agent, end, now);
         break;
+    case JOB_CHECK:
+        agent_check_ended(agent, end, now);
+        break;
     case JOB_NOTIFY:
         notify_ended(agent, end, now);
         break;

@@ -28,11 +28,14 @@ enum {
     AGENT_LINK_DOWN_S = 5 * 60,       /* a replica without its primary is backed up all the same */
     AGENT_JUMP_MS = 5000,             /* the wall clock and the other one part by more: a jump */
     AGENT_DRAIN_POLL_MS = 200,
-    AGENT_DRAIN_MARGIN_MS = 1500,  /* of drain_ms, to stop jobs and to leave */
-    AGENT_FINAL_MS = 1000,         /* between two tries of the final backup */
-    AGENT_SILENCE_MS = 1000,       /* at the end: an answer that is older is none */
-    AGENT_PROGRESS_MS = 10 * 1000, /* between two log lines while the server loads */
-    AGENT_ACTIONS_MAX = 64,
+    AGENT_DRAIN_MARGIN_MS = 1500,     /* of drain_ms, to stop jobs and to leave */
+    AGENT_FINAL_MS = 1000,            /* between two tries of the final backup */
+    AGENT_SILENCE_MS = 1000,          /* at the end: an answer that is older is none */
+    AGENT_PROGRESS_MS = 10 * 1000,    /* between two log lines while the server loads */
+    AGENT_CHECK_MS = 10 * 60 * 1000,  /* between two reports on what the data stands on */
+    AGENT_CHECK_FIRST_MS = 30 * 1000, /* so long the first one waits for server and repository */
+    AGENT_CHECK_LINES_MAX = 64,       /* of the log, for one report */
+    AGENT_ACTIONS_MAX = 128,
     AGENT_MESSAGES_MAX = 16,
 };
 
@@ -102,6 +105,10 @@ struct agent {
     uint64_t list_problems; /* bits: those that lists raised since one went well */
     int64_t heartbeat_ms;   /* monotonic: when the next one is due */
 
+    /* the checks */
+    int64_t check_ms;     /* monotonic: when the next one is due */
+    bool check_was_early; /* the last one began before there was anything to see */
+
     /* the end */
     bool is_leaving;    /* AGENT_EXIT was given out */
     int64_t stop_ms;    /* monotonic: when the signal came; 0: none did */
@@ -165,6 +172,10 @@ const char *agent_verify_running(const struct agent *agent);
 void agent_verify_tick(struct agent *agent, struct agent_time now);
 void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
                         struct agent_time now);
+
+/* agent_check.c */
+void agent_check_tick(struct agent *agent, struct agent_time now);
+void agent_check_ended(struct agent *agent, const struct agent_end *end, struct agent_time now);
 
 /* agent_server.c */
 void agent_compare_load(struct agent *agent, struct agent_time now);

@@ -15,6 +15,7 @@ static const char *const words[JOB_KIND_COUNT][OWN_WORDS_MAX + 1] = {
     [JOB_DRILL] = {"verify", "--json", "--drill"},
     [JOB_PRUNE] = {"prune", "--json", "--confirm"},
     [JOB_LIST] = {"list", "--json", "--latest=100"},
+    [JOB_CHECK] = {"check", "--json"},
     [JOB_NOTIFY] = {"notify"},
     [JOB_HEARTBEAT] = {"notify", "--heartbeat"},
 };

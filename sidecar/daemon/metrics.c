@@ -110,6 +110,20 @@ static char *label(const char *name, const char *value)
     return buf_take(&labels);
 }
 
+/* {name="value",other="other_value"}; heap. */
+static char *label_two(const char *name, const char *value, const char *other,
+                       const char *other_value)
+{
+    auto_buf struct buf labels;
+    struct err unused;
+
+    buf_init(&labels, SIZE_MAX - 1);
+    add_label(&labels, name, value);
+    add_label(&labels, other, other_value);
+    (void)buf_append(&labels, "}", 1, &unused);
+    return buf_take(&labels);
+}
+
 /* Constant 1; the labels are name, value, name, value, ..., NULL. */
 static void put_info(struct family *family, const char *const *pairs)
 {
@@ -391,6 +405,29 @@ static void put_problems(const struct status *status, struct buf *out)
     }
 }
 
+/* One number each, so that a graph shows it go up when it gets worse. */
+static void put_checks(const struct status *status, struct buf *out)
+{
+    static const char *const numbers[CHECK_STATUS_COUNT] = {
+        [CHECK_OK] = "0",   [CHECK_FIXED] = "0", [CHECK_UNKNOWN] = "-1",
+        [CHECK_WARN] = "1", [CHECK_FAIL] = "2",
+    };
+    struct family checks = gauge(out, "redkeep_check_status",
+                                 "What `redkeep check` says of an item: 0 ok, 1 warn, 2 fail, -1 "
+                                 "could not be seen");
+    struct family when =
+        gauge(out, "redkeep_checks_timestamp_seconds", "When those checks were made");
+
+    for (size_t i = 0; i < status->checks.count; i++) {
+        const struct status_check *check = &status->checks.rows[i];
+        auto_free char *labels =
+            label_two("check", check->id, "scope", check_scope_name(check->scope));
+
+        put(&checks, labels, numbers[check->status]);
+    }
+    put_ms(&when, "", status->checks_read_ms);
+}
+
 static void put_requests(const struct status *status, struct buf *out)
 {
     struct family requests = counter(out, "redkeep_store_requests_total",
@@ -415,5 +452,6 @@ void metrics_format(const struct status *status, struct buf *out)
     put_drill(status, out);
     put_jobs(status, out);
     put_problems(status, out);
+    put_checks(status, out);
     put_requests(status, out);
 }

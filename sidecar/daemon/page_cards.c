@@ -318,10 +318,9 @@ static void put_job(enum job_kind kind, const struct status_job *job, int64_t no
                     struct buf *out)
 {
     static const char *const names[JOB_KIND_COUNT] = {
-        [JOB_BACKUP] = "Backup",       [JOB_FINAL] = "Final backup",
-        [JOB_VERIFY] = "Reading back", [JOB_DRILL] = "Drill",
-        [JOB_PRUNE] = "Retention",     [JOB_LIST] = "Reading the list",
-        [JOB_NOTIFY] = "Notification", [JOB_HEARTBEAT] = "Heartbeat",
+        [JOB_BACKUP] = "Backup", [JOB_FINAL] = "Final backup",  [JOB_VERIFY] = "Reading back",
+        [JOB_DRILL] = "Drill",   [JOB_PRUNE] = "Retention",     [JOB_LIST] = "Reading the list",
+        [JOB_CHECK] = "Checks",  [JOB_NOTIFY] = "Notification", [JOB_HEARTBEAT] = "Heartbeat",
     };
 
     page_printf(out, "<li><p class=\"name\">%s ", names[kind]);
@@ -365,6 +364,7 @@ void page_cards(const struct status *status, struct buf *out)
     put_volume(status, out);
     put_restore(status, out);
     page_put(out, "</section>\n");
+    page_checks(status, out);
     put_jobs(status, out);
     page_put(out, "</div>\n");
 }

@@ -38,6 +38,7 @@ void page_number(struct buf *out, uint64_t value); /* "18,212,254" */
 void page_style(struct buf *out);
 void page_svg(const struct status *status, struct buf *out);
 void page_cards(const struct status *status, struct buf *out);
+void page_checks(const struct status *status, struct buf *out); /* a card, where there is one */
 void page_backups(const struct status *status, struct buf *out);
 
 #endif

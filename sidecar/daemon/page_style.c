@@ -94,6 +94,7 @@ static const char *const parts[] = {
      "progress::-webkit-progress-bar{background:var(--track)}\n"
      "progress::-webkit-progress-value{background:currentColor}\n"
      "progress::-moz-progress-bar{background:currentColor}\n"
+     "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}\n"
      ".jobs{display:grid;gap:.75rem}\n"
      ".name{display:flex;justify-content:space-between;align-items:center;gap:1rem}\n"),
     /* the table and the end */

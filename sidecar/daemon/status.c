@@ -12,9 +12,9 @@
 #include "base/parse.h"
 
 static const char *const job_names[JOB_KIND_COUNT] = {
-    [JOB_BACKUP] = "backup", [JOB_FINAL] = "final-backup",  [JOB_VERIFY] = "verify",
-    [JOB_DRILL] = "drill",   [JOB_PRUNE] = "prune",         [JOB_LIST] = "list",
-    [JOB_NOTIFY] = "notify", [JOB_HEARTBEAT] = "heartbeat",
+    [JOB_BACKUP] = "backup", [JOB_FINAL] = "final-backup", [JOB_VERIFY] = "verify",
+    [JOB_DRILL] = "drill",   [JOB_PRUNE] = "prune",        [JOB_LIST] = "list",
+    [JOB_CHECK] = "check",   [JOB_NOTIFY] = "notify",      [JOB_HEARTBEAT] = "heartbeat",
 };
 
 const char *job_kind_name(enum job_kind kind)
@@ -40,6 +40,7 @@ void status_init(struct status *status)
         .volume_free_bytes = -1,
         .volume_total_bytes = -1,
         .backups_read_ms = -1,
+        .checks_read_ms = -1,
         .next_backup_ms = -1,
         .last_backup_ok_ms = -1,
         .restored_ms = -1,
@@ -68,6 +69,7 @@ void status_release(struct status *status)
     }
     for (size_t i = 0; i < status->problem_count; i++)
         free(status->problems[i].detail);
+    status_checks_release(&status->checks);
     free(status->backups);
     redis_info_release(&status->info);
     *status = (struct status){0};

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/problem.h"
+#include "host/check.h"
 #include "redis/readiness.h"
 #include "redis/redis_info.h"
 
@@ -22,12 +23,14 @@ enum job_kind {
     JOB_DRILL, /* a verification that a server takes part in */
     JOB_PRUNE, /* retention */
     JOB_LIST,  /* reads what the repository has */
+    JOB_CHECK, /* host, limits, volume, server, backups */
     JOB_NOTIFY,
     JOB_HEARTBEAT,
     JOB_KIND_COUNT,
 };
 
-/* "backup", "final-backup", "verify", "drill", "prune", "list", "notify", "heartbeat". Static. */
+/* "backup", "final-backup", "verify", "drill", "prune", "list", "check", "notify", "heartbeat".
+ * Static. */
 const char *job_kind_name(enum job_kind kind);
 
 struct status_backup { /* one restore point */
@@ -82,6 +85,23 @@ struct status_request_count { /* requests to the repository, by what came back *
     uint64_t count;
 };
 
+struct status_check { /* one row of `check --json`; text that is NULL it did not give */
+    char *id;
+    enum check_scope scope;
+    enum check_status status;
+    char *value;
+    char *wanted;
+    char *why;
+    char *fix;
+    enum check_status told; /* as the log has it; CHECK_OK: not at all */
+};
+
+struct status_checks { /* the worst first */
+    struct status_check *rows;
+    size_t count;
+};
+
+enum { STATUS_CHECKS_MAX = 96 };
 enum { STATUS_BACKUPS_MAX = 100, STATUS_PROBLEMS_MAX = PROBLEM_COUNT, STATUS_CODES_MAX = 32 };
 
 struct status {
@@ -136,6 +156,10 @@ struct status {
     bool drill_ok;
     int64_t drill_took_ms; /* until the server served: the recovery time; -1 */
 
+    /* the report on what the data stands on */
+    int64_t checks_read_ms; /* when it was made; -1 */
+    struct status_checks checks;
+
     struct status_job jobs[JOB_KIND_COUNT];
     struct status_problem problems[STATUS_PROBLEMS_MAX]; /* oldest first */
     size_t problem_count;
@@ -184,6 +208,12 @@ struct json *status_backupz_json(const struct status *status);
 int status_read_list(struct status *status, const struct json *answer, int64_t now_ms,
                      struct err *err);
 int status_read_manifest(const struct json *manifest, struct status_backup *out, struct err *err);
+/* From the object of `check --json`; the caller releases *out. ERR_CORRUPT when it is none. */
+int status_read_checks(const struct json *answer, struct status_checks *out, struct err *err);
+void status_checks_release(struct status_checks *checks);
+const struct status_check *status_checks_find(const struct status_checks *checks, const char *id);
+/* checks[] of /status; a root. */
+struct json *status_checks_json(const struct status_checks *checks);
 /* Puts backup in front of the others, where it may stand already. */
 void status_add_backup(struct status *status, const struct status_backup *backup);
 

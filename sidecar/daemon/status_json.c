@@ -290,6 +290,8 @@ struct json *status_to_json(const struct status *status)
     else
         json_set_null(root, "last_drill");
     set_backups(root, status);
+    json_set(root, "checks", status_checks_json(&status->checks));
+    json_set_time(root, "checks_read_at", status->checks_read_ms);
     set_counters(root, status);
     return root;
 }

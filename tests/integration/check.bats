@@ -377,3 +377,39 @@ unprivileged() {
     refused 2 config check --dry-run
     says '--fix'
 }
+
+# sidecar_says FILTER: of /status, now
+sidecar_says() {
+    curl -sS --max-time 5 "$url/status" | jq -e "$@" >/dev/null
+}
+
+findings() {
+    jq -Rr 'fromjson? | select(.level == "warn") | .msg' "$dir/job.err" | grep -c "^check $1 " || true
+}
+
+@test "the sidecar checks at its start, and shows and logs what it found" {
+    local port
+
+    server_start --stop-writes-on-bgsave-error no
+    fill
+    port=$(free_port)
+    url=http://127.0.0.1:$port
+    REDKEEP_HTTP_LISTEN=127.0.0.1:$port REDKEEP_LOG_FORMAT=json launch run
+    until_true sidecar_says '.checks_read_at != null'
+    sidecar_says '.checks | any(.id == "stop-writes-on-bgsave-error" and (.status | IN("warn", "fail")))'
+    sidecar_says '.jobs[] | select(.kind == "check") | .last_ok'
+    [[ $(findings stop-writes-on-bgsave-error) == 1 ]]
+    curl -sS "$url/metrics" >"$dir/metrics"
+    promtool check metrics <"$dir/metrics"
+    grep -Eq '^redkeep_check_status\{check="stop-writes-on-bgsave-error",scope="server"\} [12]$' "$dir/metrics"
+    curl -sS "$url/" | grep -q '<code>stop-writes-on-bgsave-error</code>'
+
+    # by hand, beside it: what only the sidecar knows is known
+    until_true sidecar_says '.last_backup_ok_at != null'
+    REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked
+    [[ $(status_of backup-age) == ok ]]
+    # another instance's sidecar is no witness
+    REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked --instance other
+    [[ $(status_of backup-age) == unknown ]]
+    stop_pid TERM "$job"
+}

@@ -17,8 +17,9 @@
 #define ALIVE_FIRST_MS 2000
 
 static const int64_t usual_ms[JOB_KIND_COUNT] = {
-    [JOB_BACKUP] = 3000, [JOB_FINAL] = 1000, [JOB_VERIFY] = 2000, [JOB_DRILL] = 4000,
-    [JOB_PRUNE] = 100,   [JOB_LIST] = 100,   [JOB_NOTIFY] = 50,   [JOB_HEARTBEAT] = 50,
+    [JOB_BACKUP] = 3000, [JOB_FINAL] = 1000, [JOB_VERIFY] = 2000,
+    [JOB_DRILL] = 4000,  [JOB_PRUNE] = 100,  [JOB_LIST] = 100,
+    [JOB_CHECK] = 200,   [JOB_NOTIFY] = 50,  [JOB_HEARTBEAT] = 50,
 };
 
 static bool makes_backups(enum job_kind kind)
@@ -162,6 +163,20 @@ static struct json *answer_list(const struct agent_sim *sim)
     return answer;
 }
 
+/* All is well with the machine. */
+static struct json *answer_check(void)
+{
+    static const char report[] =
+        "{\"checks\":[{\"id\":\"swap\",\"status\":\"ok\",\"value\":\"off\","
+        "\"scope\":\"host\",\"why\":\"It is slow.\"}],\"worst\":\"ok\"}";
+    struct json *answer = NULL;
+    struct err err;
+    int rc = json_parse(report, sizeof(report) - 1, &answer, &err);
+
+    assert(rc == 0);
+    return answer;
+}
+
 struct json *agent_sim_answer(struct agent_sim *sim, enum job_kind kind,
                               const struct agent_sim_outcome *how)
 {
@@ -182,6 +197,8 @@ struct json *agent_sim_answer(struct agent_sim *sim, enum job_kind kind,
     }
     if (kind == JOB_LIST && how->exit_code == 0)
         return answer_list(sim);
+    if (kind == JOB_CHECK && how->exit_code == 0)
+        return answer_check();
     return answer;
 }
 

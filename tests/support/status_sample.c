@@ -103,6 +103,25 @@ static void job_went_well(struct status_job *job, int64_t ended_ms, int64_t took
     job->count_started = job->count_ok = count;
 }
 
+static void add_check(struct status *status, const char *id, enum check_status how,
+                      const char *value, const char *fix)
+{
+    struct status_checks *checks = &status->checks;
+
+    if (checks->rows == NULL)
+        checks->rows = xcalloc(STATUS_CHECKS_MAX, sizeof(*checks->rows));
+    checks->rows[checks->count++] = (struct status_check){
+        .id = xstrdup(id),
+        .scope = CHECK_HOST,
+        .status = how,
+        .value = xstrdup(value),
+        .wanted = how >= CHECK_WARN ? xstrdup("something else") : NULL,
+        .why = xstrdup("It matters for a reason."),
+        .fix = fix != NULL ? xstrdup(fix) : NULL,
+    };
+    status->checks_read_ms = status->now_ms - 4 * MINUTE_MS;
+}
+
 static void well(struct status *status)
 {
     int64_t newest_ms = STATUS_SAMPLE_NOW_MS - 30 * MINUTE_MS;
@@ -112,6 +131,9 @@ static void well(struct status *status)
     add_backups(status, newest_ms, 30);
     job_went_well(&status->jobs[JOB_BACKUP], newest_ms + 18000, 18000, 240);
     job_went_well(&status->jobs[JOB_LIST], newest_ms + 19000, 220, 241);
+    job_went_well(&status->jobs[JOB_CHECK], status->now_ms - 4 * MINUTE_MS, 90, 1440);
+    add_check(status, "clock-source", CHECK_UNKNOWN, "unknown: this needs /sys", NULL);
+    add_check(status, "overcommit-memory", CHECK_OK, "1", NULL);
     job_went_well(&status->jobs[JOB_VERIFY], newest_ms + 40 * MINUTE_MS - HOUR_MS, 4100, 10);
     status->requests[0] = (struct status_request_count){.http_code = 200, .count = 4210};
     status->requests[1] = (struct status_request_count){.http_code = 503, .count = 3};
@@ -181,6 +203,9 @@ static void failing(struct status *status)
     int64_t since_ms = STATUS_SAMPLE_NOW_MS - 9 * HOUR_MS;
 
     well(status);
+    add_check(status, "volume-space", CHECK_FAIL, "212 MB are free", NULL);
+    add_check(status, "backlog", CHECK_WARN, "128",
+              "# not done from here: cannot write it\nsysctl -w net.core.somaxconn=511");
     for (size_t i = 0; i < status->backup_count; i++) {
         status->backups[i].created_ms -= 10 * HOUR_MS;
         if (status->backups[i].verified_ms >= 0)
@@ -229,6 +254,10 @@ static void full(struct status *status)
         status->jobs[i].bytes_per_s = UINT64_MAX;
         set_text(&status->jobs[i].doing, "all at once");
     }
+    while (status->checks.count < STATUS_CHECKS_MAX) {
+        auto_free char *id = xasprintf("check-%zu", status->checks.count);
+        add_check(status, id, CHECK_FAIL, "what is", "the line to paste");
+    }
     for (size_t i = 0; i < STATUS_CODES_MAX; i++)
         status->requests[i] =
             (struct status_request_count){.http_code = (int)(500 + i), .count = UINT64_MAX};
@@ -271,6 +300,10 @@ static void hostile(struct status *status)
     }
     for (size_t i = 0; i < status->problem_count; i++)
         set_text(&status->problems[i].detail, evil);
+    for (size_t i = 0; i < status->checks.count; i++) {
+        set_text(&status->checks.rows[i].value, evil);
+        set_text(&status->checks.rows[i].fix, EVIL);
+    }
     free(evil);
 }
 

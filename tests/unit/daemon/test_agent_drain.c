@@ -302,6 +302,8 @@ START_TEST(it_ends_in_time_whatever_runs)
             agent_sim_run(&sim, AGENT_SIM_H);
         if (kind == JOB_VERIFY || kind == JOB_BACKUP)
             (void)agent_sim_ask(&sim, kind);
+        if (kind == JOB_CHECK)
+            agent_sim_run(&sim, 9 * AGENT_SIM_MIN);
         agent_sim_run(&sim, 2 * AGENT_SIM_MIN);
         ck_assert(kind == JOB_FINAL || sim.jobs[kind].is_running);
         sim.server.is_down = is_down;

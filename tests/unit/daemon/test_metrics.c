@@ -79,6 +79,8 @@ static void check_sample(const char *line, size_t len)
     }
     ck_assert_msg(at < len && line[at] == ' ', "%.*s", (int)len, line);
     at++;
+    if (strncmp(line, "redkeep_check_status{", 21) == 0 && line[at] == '-')
+        at++;
     ck_assert_msg(at < len && strspn(line + at, "0123456789.") == len - at, "%.*s", (int)len, line);
 }
 
@@ -158,6 +160,9 @@ static const char *const said_when_well[] = {
     "redkeep_problem{code=\"DISK_FULL\"} 0",
     "redkeep_store_requests_total{code=\"503\"} 3",
     "redkeep_store_retries_total 3",
+    "redkeep_check_status{check=\"overcommit-memory\",scope=\"host\"} 0",
+    "redkeep_check_status{check=\"clock-source\",scope=\"host\"} -1",
+    "redkeep_checks_timestamp_seconds 1795195560.000",
 };
 
 START_TEST(what_is_known_is_said)
@@ -176,10 +181,11 @@ END_TEST
 START_TEST(what_is_not_known_is_left_out)
 {
     static const char *const absent[] = {
-        "last_backup", "redkeep_backups ", "_restore_",    "server_info", "server_keys",
-        "server_rdb",  "server_aof",       "server_mem",   "uptime",      "volume",
-        "lag_seconds", "last_success",     "last_verify",  "next_backup", "job_last",
-        "changes",     "loading_loaded",   "loading_left", "server_seen", "problem_since",
+        "last_backup",  "redkeep_backups ", "_restore_",    "server_info", "server_keys",
+        "server_rdb",   "server_aof",       "server_mem",   "uptime",      "volume",
+        "lag_seconds",  "last_success",     "last_verify",  "next_backup", "job_last",
+        "changes",      "loading_loaded",   "loading_left", "server_seen", "problem_since",
+        "check_status", "checks_",
     };
     const char *all = metrics_of("unknown");
 
@@ -205,6 +211,8 @@ START_TEST(problems_and_failures_are_said)
     ck_assert(has_line(all, "redkeep_job_hangs_total{kind=\"backup\"} 2"));
     ck_assert(has_line(all, "redkeep_backup_fresh 0"));
     ck_assert(has_line(all, "redkeep_last_verify_success 0"));
+    ck_assert(has_line(all, "redkeep_check_status{check=\"volume-space\",scope=\"host\"} 2"));
+    ck_assert(has_line(all, "redkeep_check_status{check=\"backlog\",scope=\"host\"} 1"));
 }
 END_TEST
 

@@ -171,6 +171,12 @@ static const struct {
     {"failing", "<span class=\"badge bad\">damaged</span>"},
     {"failing", "<span class=\"badge warn\">not proven</span>"},
     {"failing", "Waits for: the next turn"},
+    {"unknown", "<h2 id=\"checks\">Checks</h2>\n<p>None was made yet.</p>"},
+    {"well", "0 fail, 0 warn, 1 fine, 1 could not be seen, 4\xc2\xa0min ago"},
+    {"failing", "1 fail, 1 warn, 1 fine, 1 could not be seen"},
+    {"failing", "<code>backlog</code><span class=\"badge warn\">host</span>"},
+    {"failing", "<pre class=\"detail\"># not done from here: cannot write it\n"
+                "sysctl -w net.core.somaxconn=511</pre>"},
     {"hostile", "&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;{}\\"},
 };
 

@@ -211,6 +211,7 @@ START_TEST(what_is_unknown_is_null)
     ck_assert_holds(text, "\"volume\":{\"free_bytes\":null,\"total_bytes\":null}");
     ck_assert_holds(text, "\"backups\":[]");
     ck_assert_holds(text, "\"problems\":[]");
+    ck_assert_holds(text, "\"checks\":[],\"checks_read_at\":null");
 }
 END_TEST
 
@@ -243,6 +244,9 @@ static const char *const shown_when_well[] = {
     "\"rdb_version\":11,\"proven\":true,\"verified_at\":null,\"verified_ok\":null,"
     "\"encrypted\":false,\"pinned\":false,\"save_seconds\":14.2,\"pack_seconds\":3.4}",
     "{\"http_code\":503,\"count\":3}",
+    "\"checks\":[{\"id\":\"clock-source\",\"status\":\"unknown\",\"value\":\"unknown: this needs "
+    "/sys\",\"wanted\":null,\"scope\":\"host\",\"why\":\"It matters for a reason.\",\"fix\":null},",
+    "\"checks_read_at\":\"2026-11-20T17:26:00Z\"",
 };
 
 START_TEST(what_is_known_is_shown)
