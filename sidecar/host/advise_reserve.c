@@ -8,14 +8,14 @@
 #include "host/advise_plan.h"
 
 enum {
-    DUMP_PERCENT = 68,         /* of used_memory: a dump of strings that do not compress */
-    UNPACKED_PERCENT = 113,    /* of a dump with rdbcompression yes: one without */
-    COW_PERCENT = 50,          /* of the data: copy-on-write, while nothing was measured */
-    COW_STEP = 25,             /* measured ones are rounded up to such steps: be steady */
-    BUFFERS_PERCENT = 10,      /* of the data: clients, replicas, fragmentation */
-    ROOM_PERCENT = 110,        /* of a volume: a full one breaks the append-only file */
-    START_S = 1,               /* a process that has nothing to load */
-    DAMPED_DATA_PERCENT = 150, /* of what is used now: what is planned for without a maxmemory */
+    DUMP_PERCENT = 68,      /* of used_memory: a dump of strings that do not compress */
+    UNPACKED_PERCENT = 113, /* of a dump with rdbcompression yes: one without */
+    COW_PERCENT = 50,       /* of the data: copy-on-write, while nothing was measured */
+    COW_STEP = 25,          /* measured ones are rounded up to such steps: be steady */
+    BUFFERS_PERCENT = 10,   /* of the data: clients, replicas, fragmentation */
+    ROOM_PERCENT = 110,     /* of a volume: a full one breaks the append-only file */
+    START_S = 1,            /* a process that has nothing to load */
+    GROWTH_PERCENT = 150,   /* of what is used now: what is planned for without a maxmemory */
 };
 #define MB ((int64_t)1000 * 1000)
 #define MIB ((int64_t)1024 * 1024)
@@ -57,9 +57,8 @@ static void decide_maxmemory(struct advise_plan *plan)
 
         plan->maxmemory_bytes = share >= MIB ? share / MIB * MIB : share;
     }
-    plan->data_bytes = plan->maxmemory_bytes > 0
-                           ? plan->maxmemory_bytes
-                           : advise_percent(plan->used_bytes, DAMPED_DATA_PERCENT);
+    plan->data_bytes = plan->maxmemory_bytes > 0 ? plan->maxmemory_bytes
+                                                 : advise_percent(plan->used_bytes, GROWTH_PERCENT);
 }
 
 /* Of bytes of memory; measured when the volume has a dump of data that is worth measuring. */

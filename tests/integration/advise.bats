@@ -125,6 +125,35 @@ asked() {
     json '.diff == [] and (.warnings | any(contains("start empty")) | not)'
 }
 
+drill_is_known() {
+    "$redkeep" advise --json | jq -e '.recovery_volume_seconds >= 1' >/dev/null
+}
+
+address() {
+    jq -Rr 'fromjson? | .msg | capture("^http://(?<a>\\S+) answers").a' "$dir/sidecar.log" | tail -n 1
+}
+
+listens() {
+    [[ -n $(address) ]]
+}
+
+@test "what the last drill of the sidecar took is in the advice" {
+    server_start
+    fill
+    printf token >"$dir/token"
+    REDKEEP_REPOSITORY=file://$dir/repository REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_DRILL_SERVER=redis-server \
+        REDKEEP_DRILL_DIR=$dir REDKEEP_HTTP_TOKEN_FILE=$dir/token REDKEEP_LOG_FORMAT=json \
+        "$redkeep" run </dev/null >"$dir/sidecar.out" 2>"$dir/sidecar.log" 3>&- &
+    echo "$!" >>"$pids"
+    until_true listens
+    until_true compgen -G "$dir/repository/db-0/backups/*/backup.json" >/dev/null
+    until_true curl -sSf --max-time 10 -X POST -H 'Authorization: Bearer token' "http://$(address)/verify"
+    REDKEEP_HTTP_LISTEN=$(address)
+    until_true drill_is_known
+    does 0 advise
+    [[ $output == *" from the repository, in the last drill"* ]]
+}
+
 @test "without a server it advises, says so, and cannot compare" {
     asked 0
     json '.server_seen == false and (.unseen | contains("redis.sock")) and .disk_bytes == null and
