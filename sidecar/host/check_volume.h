@@ -10,7 +10,12 @@
 
 /* False: the result says that it is unknown. what is a phrase, "the owner". */
 bool check_has_volume(const struct check_facts *facts, struct check_result *result);
-bool check_has_seen(bool seen, const char *what, struct check_result *result);
+static inline bool check_has_seen(bool seen, const char *what, struct check_result *result)
+{
+    if (!seen)
+        check_unknown(result, "%s of data-dir could not be read", what);
+    return seen;
+}
 
 /* Can it stand in a line for the shell as it is? */
 bool check_is_plain(const char *name);

@@ -22,13 +22,6 @@ bool check_has_volume(const struct check_facts *facts, struct check_result *resu
     return facts->volume.path != NULL;
 }
 
-bool check_has_seen(bool seen, const char *what, struct check_result *result)
-{
-    if (!seen)
-        check_unknown(result, "%s of data-dir could not be read", what);
-    return seen;
-}
-
 bool check_is_plain(const char *name)
 {
     return name[0] != '\0' && name[0] != '-' &&
