@@ -110,6 +110,6 @@ rings() {
     rings fresh NoBackup
     rings unknown NoBackup ServerDown
     rings loading ServerLoadingLong ServerLoadingStuck
-    rings failing BackupFailing BackupStale Problem ServerSaveFailing VerifyFailed \
+    rings failing BackupFailing BackupStale CheckFails Problem ServerSaveFailing VerifyFailed \
         VolumeNearlyFull VolumeTooSmallForSave
 }
