@@ -68,7 +68,8 @@ static void read_config(struct host_case *c, const char *text)
         size_t len = strcspn(text, "\n");
         size_t name_len = strcspn(text, " \n");
         auto_free char *name = xstrndup(text, name_len);
-        auto_free char *value = xstrndup(text + name_len + 1, len - name_len - 1);
+        size_t gap = text[name_len] == ' '; /* the last line may have lost it with its value */
+        auto_free char *value = xstrndup(text + name_len + gap, len - name_len - gap);
 
         pairs_add(&c->config, name, value);
         text += len + (text[len] != '\0');
