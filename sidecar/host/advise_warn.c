@@ -15,7 +15,7 @@ struct span {
 
 static struct span span(int64_t seconds)
 {
-    struct span out;
+    struct span out = {0};
 
     if (seconds < 60) /* "5.0 s" is more precise than this is */
         (void)snprintf(out.text, sizeof(out.text), "%d seconds", (int)seconds);
