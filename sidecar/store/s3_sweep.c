@@ -39,8 +39,11 @@ static int note_old(void *context, const struct s3_xml_upload *upload, struct er
     size_t len = strlen(prefix);
 
     (void)err;
+    /* what it says is by its own clock, and ours may be days ahead */
+    if (upload->began_ms > page->sweep->before_ms + page->s3->clock_offset_ms)
+        return 0;
     /* some servers pass over the prefix that was asked for */
-    if (upload->began_ms > page->sweep->before_ms || strncmp(upload->key, prefix, len) != 0 ||
+    if (strncmp(upload->key, prefix, len) != 0 ||
         strncmp(upload->key + len, page->sweep->prefix, strlen(page->sweep->prefix)) != 0)
         return 0;
     page->found = xreallocarray(page->found, page->count + 1, sizeof(*page->found));

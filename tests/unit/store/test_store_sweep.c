@@ -147,6 +147,28 @@ START_TEST(old_uploads_below_the_prefix_are_aborted)
 }
 END_TEST
 
+START_TEST(how_old_an_upload_is_says_the_clock_of_the_store)
+{
+    static const int64_t day_ms = INT64_C(24) * 60 * 60 * 1000;
+    auto_free char *skewed = s3_peer_format_error(403, "RequestTimeTooSkewed",
+                                                  "Date: Fri, 20 Nov 2026 12:00:00 GMT\r\n");
+    auto_store struct store *store = NULL;
+    struct store_sweep sweep = wanted;
+    struct store_swept swept = {0};
+    struct err err = {0};
+
+    env.now_ms = NOON + 2 * day_ms;
+    sweep.before_ms = env.now_ms - day_ms;
+    s3_case_rule("GET ", PEER_ANSWER, 1, skewed);
+    ck_assert_msg(peer_env_open(&env, "bucket/p", NULL, &store, &err) == 0, "%s", err.msg);
+    answer("uploads=", 200, one_page);
+    answer("DELETE ", 204, "");
+    ck_assert_msg(store_sweep(store, &sweep, &swept, &err) == 0, "%s", err.msg);
+    ck_assert_uint_eq(swept.count, 2);
+    ck_assert_uint_eq(s3_peer_count(peer, "uploadId=2"), 0);
+}
+END_TEST
+
 START_TEST(every_page_is_asked_for)
 {
     auto_store struct store *store = s3_case_open();
@@ -230,6 +252,7 @@ int main(void)
     tcase_add_checked_fixture(s3, s3_case_begin, s3_case_end);
     tcase_set_timeout(s3, 60);
     tcase_add_test(s3, old_uploads_below_the_prefix_are_aborted);
+    tcase_add_test(s3, how_old_an_upload_is_says_the_clock_of_the_store);
     tcase_add_test(s3, every_page_is_asked_for);
     tcase_add_test(s3, who_may_not_list_uploads_is_told_that_nobody_knows);
     tcase_add_test(s3, an_upload_that_has_gone_is_gone_and_one_that_may_not_be_aborted_is_an_error);
