@@ -96,7 +96,7 @@ static void look_files_unseen(int64_t clients, struct check_result *result)
     uint64_t files = (uint64_t)clients + FILES_RESERVED;
 
     if (clients >= CLIENTS_DEFAULT) {
-        check_ok(result, "enough for maxclients %" PRId64 ", or the server had lowered it",
+        check_ok(result, "maxclients %" PRId64 ", which the server lowers where files are short",
                  clients);
     } else if (clients > 0 && (files & (files - 1)) == 0) {
         check_bad(result, CHECK_WARN,
