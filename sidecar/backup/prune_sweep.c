@@ -75,11 +75,22 @@ static int sweep_all_notes(struct store *store, const struct prune_options *opti
     return 0;
 }
 
+/* Only data is uploaded in parts. What somebody else uploads there is foreign, and stays. */
+static bool is_data(const char *key)
+{
+    char id[CATALOG_ID_SIZE];
+    const char *name = NULL;
+    int64_t time_ms;
+
+    return catalog_split_key(key, id, &name) && catalog_classify(name, &time_ms) == CATALOG_DATA;
+}
+
 static int sweep_unfinished(struct store *store, const struct prune_options *options,
                             struct prune_result *result, struct err *err)
 {
     auto_free char *prefix = xasprintf("%s/", options->instance);
     const struct store_sweep sweep = {.prefix = prefix,
+                                      .is_ours = is_data,
                                       .before_ms = result->now_ms - PRUNE_ORPHAN_AGE_MS,
                                       .confirm = options->confirm};
 

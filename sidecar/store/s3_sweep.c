@@ -44,7 +44,8 @@ static int note_old(void *context, const struct s3_xml_upload *upload, struct er
         return 0;
     /* some servers pass over the prefix that was asked for */
     if (strncmp(upload->key, prefix, len) != 0 ||
-        strncmp(upload->key + len, page->sweep->prefix, strlen(page->sweep->prefix)) != 0)
+        strncmp(upload->key + len, page->sweep->prefix, strlen(page->sweep->prefix)) != 0 ||
+        !page->sweep->is_ours(upload->key + len))
         return 0;
     page->found = xreallocarray(page->found, page->count + 1, sizeof(*page->found));
     page->found[page->count++] =

@@ -74,8 +74,10 @@ struct store_put_if {
 /* What puts that never came to their end have left, and no listing shows. */
 struct store_sweep {
     const char *prefix; /* of the keys they were for; ends in '/' */
-    int64_t before_ms;  /* nothing was done since then, by the store's clock */
-    bool confirm;       /* they are removed; else only counted */
+    /* Can the upload of that key be one of ours? Files are known by their temporary names. */
+    bool (*is_ours)(const char *key);
+    int64_t before_ms; /* nothing was done since then, by the store's clock */
+    bool confirm;      /* they are removed; else only counted */
 };
 
 struct store_swept {

@@ -415,8 +415,10 @@ static int fake_sweep(struct store *store, const struct store_sweep *sweep, stru
 
     if (verdict == FAIL)
         return -1;
+    bool is_ours = fake->unfinished_key == NULL || sweep->is_ours(fake->unfinished_key);
+
     out->is_unknown = fake->knows_no_uploads;
-    out->count = fake->knows_no_uploads ? 0 : fake->unfinished;
+    out->count = fake->knows_no_uploads || !is_ours ? 0 : fake->unfinished;
     fake->unfinished -= sweep->confirm ? out->count : 0;
     return verdict == GO ? 0 : -1;
 }

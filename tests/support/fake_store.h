@@ -38,12 +38,13 @@ struct fake_store {
     unsigned last_version;
     int64_t now_ms;    /* by its own clock, which stands still: when objects are put. 0 at first */
     size_t unfinished; /* what puts have left that never came to their end, all of it old */
-    bool knows_no_uploads;    /* sweep does not know them */
-    bool knows_no_conditions; /* put_small_if is ERR_STORE, and nothing was done */
-    struct buf log;           /* a line "<operation> <key>" each, in order */
-    unsigned operations;      /* counted since fake_store_arm */
-    unsigned fired;           /* faults since then */
-    unsigned open_uploads;    /* sinks that were neither finished nor freed */
+    const char *unfinished_key; /* that they were for; NULL: one of ours */
+    bool knows_no_uploads;      /* sweep does not know them */
+    bool knows_no_conditions;   /* put_small_if is ERR_STORE, and nothing was done */
+    struct buf log;             /* a line "<operation> <key>" each, in order */
+    unsigned operations;        /* counted since fake_store_arm */
+    unsigned fired;             /* faults since then */
+    unsigned open_uploads;      /* sinks that were neither finished nor freed */
     unsigned open_sources;
     unsigned freed; /* how often store_free was called */
     /* Called at the start of every operation; may change the store. NULL: none. */

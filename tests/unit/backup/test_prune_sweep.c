@@ -178,6 +178,29 @@ START_TEST(what_was_never_finished_is_removed)
 }
 END_TEST
 
+START_TEST(what_others_upload_beside_us_stays)
+{
+    static const struct {
+        const char *key;
+        size_t count;
+    } rows[] = {
+        {PRUNING_INSTANCE "/backups/" A "/data.tar.zst", 1},
+        {PRUNING_INSTANCE "/backups/" A "/data.tar.zst.bak", 0},
+        {PRUNING_INSTANCE "/backups/" A "/photo.raw", 0},
+        {PRUNING_INSTANCE "/backups/photos/data.tar.zst", 0},
+        {PRUNING_INSTANCE "/backups/data.tar.zst", 0},
+        {PRUNING_INSTANCE "/data.tar.zst", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        run.fake.unfinished = 1;
+        run.fake.unfinished_key = rows[i].key;
+        must_succeed();
+        ck_assert_msg(run.result.swept.unfinished.count == rows[i].count, "%s", rows[i].key);
+    }
+}
+END_TEST
+
 START_TEST(a_failure_leaves_what_the_next_run_sweeps)
 {
     bool fired = true;
@@ -216,6 +239,7 @@ int main(void)
     tcase_add_test(tcase, what_goes_anyhow_and_what_may_become_a_backup_is_not_counted);
     tcase_add_test(tcase, the_newest_records_of_restores_stay);
     tcase_add_test(tcase, what_was_never_finished_is_removed);
+    tcase_add_test(tcase, what_others_upload_beside_us_stays);
     tcase_add_test(tcase, a_failure_leaves_what_the_next_run_sweeps);
 
     srunner_run_all(runner, CK_ENV);

@@ -112,12 +112,18 @@ static void answer(const char *match, int status, const char *body)
     s3_case_rule(match, PEER_ANSWER, 0, text);
 }
 
-static const struct store_sweep wanted = {.prefix = "db-0/", .before_ms = NOON, .confirm = true};
+static bool is_ours(const char *key)
+{
+    return strcmp(key, "db-0/foreign") != 0;
+}
+
+static const struct store_sweep wanted = {
+    .prefix = "db-0/", .is_ours = is_ours, .before_ms = NOON, .confirm = true};
 
 static const char one_page[] = PAGE(
-    UPLOAD("p/db-0/backups/x/data.tar.zst", "1", OLD) UPLOAD("p/db-0/a", "2", NEW)
-        UPLOAD("p/db-1/a", "3", OLD) UPLOAD("q/db-0/a", "4", OLD) UPLOAD(
-            "p/db-0/a", "5", OLD) "<Upload><Key>p/db-0/a</Key><UploadId>6</UploadId></Upload>");
+    UPLOAD("p/db-0/backups/x/data.tar.zst", "1", OLD) UPLOAD("p/db-0/a", "2", NEW) UPLOAD(
+        "p/db-1/a", "3", OLD) UPLOAD("q/db-0/a", "4", OLD) UPLOAD("p/db-0/foreign", "7", OLD)
+        UPLOAD("p/db-0/a", "5", OLD) "<Upload><Key>p/db-0/a</Key><UploadId>6</UploadId></Upload>");
 
 START_TEST(old_uploads_below_the_prefix_are_aborted)
 {
