@@ -33,7 +33,7 @@ PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DREDKEEP_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) \
-	-fstack-protector-strong -fPIE -ffile-prefix-map=$(CURDIR)=. -MMD -MP -Isidecar $(PKG_CFLAGS)
+	-fstack-protector-strong -fPIE -ffile-prefix-map=$(CURDIR)=. -MMD -MP -Isidecar -I. $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 ifeq ($(SAN),1)
 ALL_CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -46,7 +46,7 @@ ALL_CFLAGS  += --coverage
 ALL_LDFLAGS += --coverage
 endif
 
-LIB_SRC  := $(sort $(wildcard sidecar/*/*.c))
+LIB_SRC  := $(sort $(wildcard sidecar/*/*.c entrypoint/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 SUP_SRC  := $(sort $(wildcard tests/support/*.c))
 SUP_OBJ  := $(SUP_SRC:%.c=$(B)/%.o)
@@ -54,7 +54,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
-HEADERS  := $(sort $(wildcard sidecar/*/*.h tests/support/*.h))
+HEADERS  := $(sort $(wildcard sidecar/*/*.h entrypoint/*.h tests/support/*.h))
 
 .PHONY: all
 all: $(B)/redkeep ## build/redkeep

@@ -17,9 +17,9 @@
 #include "daemon/nearest.h"
 
 static const struct command *const commands[] = {
-    &command_prepare, &command_run,    &command_backup, &command_restore, &command_list,
-    &command_verify,  &command_prune,  &command_guard,  &command_check,   &command_advise,
-    &command_ready,   &command_status, &command_notify, &command_config,
+    &command_prepare, &command_entrypoint, &command_run,    &command_backup, &command_restore,
+    &command_list,    &command_verify,     &command_prune,  &command_guard,  &command_check,
+    &command_advise,  &command_ready,      &command_status, &command_notify, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -50,7 +50,7 @@ static void print_usage(FILE *out)
     (void)fprintf(out, "usage: redkeep COMMAND [OPTION]...\n"
                        "Keeps the data of a Redis or Valkey server alive.\n\ncommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->help);
+        (void)fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->help);
     (void)fprintf(out,
                   "\n`redkeep COMMAND --help` lists its options and the settings, `redkeep "
                   "--version` the version.\n"

@@ -34,7 +34,7 @@ F := build/fuzz
 FUZZ_CC := clang
 FUZZ_CFLAGS = -std=c17 -D_GNU_SOURCE -DREDKEEP_VERSION='"$(VERSION)"' -O1 -g -Wall -Wextra -Werror \
 	-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-MMD -MP -Isidecar -Itests $(PKG_CFLAGS)
+	-MMD -MP -Isidecar -I. -Itests $(PKG_CFLAGS)
 FUZZ_OBJ := $(LIB_SRC:%.c=$(F)/%.o) $(SUP_SRC:%.c=$(F)/%.o)
 FUZZ_SEL := $(if $(T),$(filter %/fuzz_$(T).c,$(FUZZ_SRC)),$(FUZZ_SRC))
 FUZZ_BIN := $(FUZZ_SEL:%.c=$(F)/%)
@@ -79,7 +79,7 @@ TIDY := $(LIB_SRC:%.c=build/tidy/%.ok) build/tidy/sidecar/main.ok
 
 build/tidy/%.ok: %.c $(HEADERS) .clang-tidy
 	$(Q)mkdir -p $(@D)
-	$(Q)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -DREDKEEP_VERSION='""' -Isidecar $(PKG_CFLAGS) 2>&1 \
+	$(Q)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -DREDKEEP_VERSION='""' -Isidecar -I. $(PKG_CFLAGS) 2>&1 \
 		| { grep -v -E '^[0-9]+ warnings? generated' || true; }; exit $${PIPESTATUS[0]}
 	$(Q)touch $@
 
@@ -88,11 +88,11 @@ analyze: deps-lint $(TIDY) ## clang-tidy and cppcheck
 	$(Q)mkdir -p build/cppcheck
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --error-exitcode=1 -j 2 \
-		--cppcheck-build-dir=build/cppcheck -D_GNU_SOURCE '-DREDKEEP_VERSION=""' -Isidecar sidecar
+		--cppcheck-build-dir=build/cppcheck -D_GNU_SOURCE '-DREDKEEP_VERSION=""' -Isidecar -I. sidecar entrypoint
 
 .PHONY: fmt
 fmt: ## clang-format over every C file
-	$(Q)find sidecar tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
+	$(Q)find sidecar entrypoint tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
 .PHONY: clean help
 clean: ## removes build/

@@ -39,6 +39,7 @@ struct command {
 /* Each command's file defines its row; main.c lists the rows. */
 extern const struct command command_prepare;
 extern const struct command command_run;
+extern const struct command command_entrypoint;
 extern const struct command command_backup;
 extern const struct command command_restore;
 extern const struct command command_list;

@@ -3,6 +3,8 @@
  * entrypoints. A volume without data is restored, one with data is guarded; the repository is asked
  * only when it is needed.
  */
+#include "commands/preparing.h"
+
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -34,7 +36,23 @@ static void answer_in_json(const struct command_context *context, struct json *a
     command_answer(context, answer);
 }
 
-static int run(const struct command_context *context, struct err *err)
+int preparing_guard(const struct command_context *context, struct err *err)
+{
+    struct restoring restoring = {.context = context, .dir = context->settings->data_dir};
+    auto_guard_result struct guard_result guarded = {0};
+    struct restore_options options = {.at_ms = -1};
+
+    if (context->settings->guard == SETTINGS_GUARD_OFF)
+        return 0;
+    if (restoring_begin(&restoring, &options, err) != 0)
+        return -1;
+    int rc = look(&restoring, &options, &guarded, err);
+    if (guarded.count > 0)
+        guarding_print(&guarded, restoring.dir, context->out);
+    return rc;
+}
+
+int preparing_run(const struct command_context *context, bool *out_restored, struct err *err)
 {
     struct restoring restoring = {.context = context, .dir = context->settings->data_dir};
     auto_restore_result struct restore_result result = {0};
@@ -60,7 +78,16 @@ static int run(const struct command_context *context, struct err *err)
         (void)fflush(context->out); /* main.c looks whether that went well */
         command_restored(context, &result, answer);
     }
+    if (rc == 0)
+        *out_restored = result.restored;
     return rc;
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    bool ignored;
+
+    return preparing_run(context, &ignored, err);
 }
 
 static const struct option_spec options[] = {

@@ -84,6 +84,7 @@ struct settings {
     char *aclfile; /* relative to data_dir */
     enum settings_appendonly appendonly;
     struct settings_owner restore_owner;
+    char *server_user;         /* name, UID or UID:GID; NULL = redis, else valkey */
     enum settings_guard guard; /* of what prepare finds on the volume */
 
     /* the repository */

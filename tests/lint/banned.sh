@@ -28,7 +28,7 @@ refuse() {
     fi
 }
 
-mapfile -t product < <(find sidecar -name '*.[ch]' | sort)
+mapfile -t product < <(find sidecar entrypoint -name '*.[ch]' | sort)
 mapfile -t tests < <(find tests -name '*.[ch]' | sort)
 product_code=$(code_of "${product[@]}")
 all_code=$product_code$'\n'$(code_of "${tests[@]}")

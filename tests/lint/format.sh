@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 bad=0
-find sidecar tests -name '*.[ch]' -print0 | sort -z |
+find sidecar entrypoint tests -name '*.[ch]' -print0 | sort -z |
     xargs -0 clang-format --dry-run -Werror 2>&1 | grep 'error:' && bad=1
 
 mapfile -t shells < <({
@@ -22,7 +22,7 @@ for shell in "${shells[@]}"; do
     shellcheck --severity=style --exclude="$exclude" "$shell" || bad=1
 done
 
-mapfile -t texts < <(find sidecar tests .ci -type f \
+mapfile -t texts < <(find sidecar entrypoint tests .ci -type f \
     \( -name '*.[ch]' -o -name '*.sh' -o -name '*.bats' -o -name '*.mk' -o -path '.ci/*' \) | sort)
 grep -n -H '[[:blank:]]$' "${texts[@]}" Makefile && bad=1
 grep -n -H -P '\t' "${shells[@]}" && bad=1

@@ -1,17 +1,19 @@
 #!/bin/bash
-# A folder of sidecar/ may include itself and the folders to its left; redis/ only base/.
+# A folder of sidecar/ may include itself and the folders to its left; redis/ only base/. entrypoint/
+# stands between daemon/ and commands/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-find sidecar -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
+find sidecar entrypoint -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
     BEGIN {
-        n = split("base stream store redis host backup daemon commands", layer, " ")
+        n = split("base stream store redis host backup daemon entrypoint commands", layer, " ")
         for (i = 1; i <= n; i++)
             rank[layer[i]] = i
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {
         split(FILENAME, path, "/")
         from = path[3] == "" ? "commands" : path[2] # main.c stands with the commands
+        if (path[1] == "entrypoint") from = path[1]
         split($0, quoted, "\"")
         to = quoted[2]
         sub("/.*", "", to)

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-mapfile -t files < <(find sidecar tests -name '*.[ch]' | sort)
+mapfile -t files < <(find sidecar entrypoint tests -name '*.[ch]' | sort)
 bad=0
 
 for file in "${files[@]}"; do

@@ -1,0 +1,473 @@
+/*
+ * `redkeep entrypoint -- SERVER [ARGUMENT...]`: what a server's container starts instead of the
+ * server. The server's own arguments say where its data is; the volume is made ready (prepare), and
+ * the server takes our place, or runs beside a sidecar. Nothing is started that would begin without
+ * data that there is.
+ *
+ * Root is given up before anything that came from outside is read: backups, and the files of a user
+ * who may have been taken over. What only root may read must be in the settings, or their files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "commands/preparing.h"
+#include "commands/target.h"
+#include "daemon/settings_table.h"
+#include "entrypoint/nofile.h"
+#include "entrypoint/pair_run.h"
+#include "entrypoint/server_line.h"
+#include "entrypoint/server_user.h"
+
+#define PASSWD "/etc/passwd"
+#define UMASK_PLAIN 0022 /* what it is where nobody has thought of it */
+#define UMASK_PRIVATE 0077
+
+struct starting {
+    const struct command_context *context;
+    struct server_words words; /* the user's */
+    char **word_list;
+    struct server_conf own; /* what they mean */
+    enum profile profile;
+    struct server_line line;   /* what is started */
+    struct server_conf merged; /* what that means */
+    char *cwd;
+    struct settings settings; /* the context's, with what the server will really use; borrows */
+    char *redis_url;
+    char *version;
+};
+
+static void starting_release(struct starting *starting)
+{
+    server_conf_release(&starting->own);
+    server_conf_release(&starting->merged);
+    server_line_release(&starting->line);
+    free(starting->word_list);
+    free(starting->cwd);
+    free(starting->redis_url);
+    free(starting->version);
+}
+#define auto_starting auto_with(starting_release)
+
+/* ---- what will be started ---- */
+
+static bool ends_with_conf(const char *word)
+{
+    size_t len = strlen(word);
+
+    return len > strlen(".conf") && strcmp(word + len - strlen(".conf"), ".conf") == 0;
+}
+
+/* As in the official images, `--appendonly yes` or `redis.conf` alone is for the server that is
+ * there. */
+static void take_words(struct starting *starting)
+{
+    const struct arguments *arguments = starting->context->arguments;
+    bool has_program = arguments->words[0][0] != '-' && !ends_with_conf(arguments->words[0]);
+    struct target ignored;
+    size_t count = 0;
+
+    starting->word_list = xcalloc(arguments->word_count + 2, sizeof(*starting->word_list));
+    if (!has_program)
+        starting->word_list[count++] =
+            (char *)(uintptr_t)(target_ask_program("redis-server", &ignored) ? "redis-server"
+                                                                             : "valkey-server");
+    for (size_t i = 0; i < arguments->word_count; i++) /* nobody writes to them */
+        starting->word_list[count++] = (char *)(uintptr_t)arguments->words[i];
+    starting->words = (struct server_words){.list = starting->word_list, .count = count};
+}
+
+static int understand(struct starting *starting, struct err *err)
+{
+    const char *profile = command_option(starting->context, "profile");
+    struct server_words merged;
+
+    if (starting->context->arguments->word_count == 0)
+        return err_set(err, ERR_CONFIG,
+                       "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
+                       "[OPTION]... -- redis-server [ARGUMENT]...");
+    if (profile != NULL && profile_parse(profile, &starting->profile, err) != 0)
+        return -1;
+    take_words(starting);
+    starting->cwd = getcwd(NULL, 0);
+    if (starting->cwd == NULL)
+        return err_sys(err, ERR_FAILED, "cannot tell the working directory");
+    if (server_conf_read(&starting->words, starting->cwd, &starting->own, err) != 0)
+        return -1;
+    server_line_make(&starting->words, &starting->own, starting->profile, &starting->line);
+    merged.list = starting->line.words;
+    merged.count = starting->line.count;
+    return server_conf_read(&merged, starting->cwd, &starting->merged, err);
+}
+
+static bool is_default(const struct settings *settings, const char *name)
+{
+    const struct setting_row *row = setting_find(name);
+
+    return row != NULL && settings->shown != NULL &&
+           strcmp(settings->shown[row - setting_table].origin, "default") == 0;
+}
+
+static bool is_yes(const struct server_conf *conf, const char *name)
+{
+    return strcasecmp(server_conf_get(conf, name, "no"), "yes") == 0;
+}
+
+/* Where the server will listen on this host; NULL: as the setting says. Heap. */
+static char *own_url(const struct server_conf *conf)
+{
+    const char *port = server_conf_get(conf, "port", "6379");
+    const char *socket_path = server_conf_get(conf, "unixsocket", NULL);
+
+    if (strcmp(port, "0") != 0)
+        return xasprintf("redis://127.0.0.1:%s", port);
+    if (socket_path == NULL)
+        return NULL;
+    return socket_path[0] == '/' ? xasprintf("unix://%s", socket_path)
+                                 : xasprintf("unix://%s/%s", conf->dir, socket_path);
+}
+
+/* INVARIANT (what is on the volume is what the server loads): what was said to redkeep has to be
+ * what was said to the server. */
+static int agree(const char *setting, const char *ours, const char *theirs, const char *dir,
+                 struct err *err)
+{
+    if (ours == NULL || strcmp(ours, theirs) == 0)
+        return 0;
+    return err_set(err, ERR_CORRUPT,
+                   "%s: a server that starts now would lose data: it is started with %s %.200s, "
+                   "and redkeep is set to %.200s, so what one writes the other does not read. "
+                   "HINT: leave out redkeep's setting %s: the server's is taken",
+                   dir, setting, theirs, ours, setting);
+}
+
+static bool is_same_dir(const char *a, const char *b)
+{
+    struct stat of_a;
+    struct stat of_b;
+
+    if (strcmp(a, b) == 0)
+        return true;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
+static int check_agreement(const struct starting *starting, struct err *err)
+{
+    static const char *const appendonly[] = {
+        [SETTINGS_APPENDONLY_AUTO] = NULL,
+        [SETTINGS_APPENDONLY_YES] = "yes",
+        [SETTINGS_APPENDONLY_NO] = "no",
+    };
+    const struct settings *said = starting->context->settings;
+    const struct settings *real = &starting->settings;
+    const char *dir = real->data_dir;
+
+    if (strcmp(dir, "/") == 0)
+        return err_set(err, ERR_CONFIG,
+                       "the server would have its data in /, the root directory. HINT: give it "
+                       "`--dir /data`, or the container that working directory");
+    if (!is_default(said, "data-dir") && !is_same_dir(said->data_dir, dir))
+        return agree("dir", said->data_dir, dir, dir, err);
+    if (agree("appendonly", appendonly[said->appendonly], appendonly[real->appendonly], dir, err) !=
+            0 ||
+        agree("dbfilename", said->dbfilename, real->dbfilename, dir, err) != 0 ||
+        agree("appendfilename", said->appendfilename, real->appendfilename, dir, err) != 0)
+        return -1;
+    return agree("appenddirname", said->appenddirname, real->appenddirname, dir, err);
+}
+
+/* The settings as they are for this server. */
+static void settle(struct starting *starting)
+{
+    const struct server_conf *conf = &starting->merged;
+    struct settings *settings = &starting->settings;
+
+    *settings = *starting->context->settings;
+    settings->data_dir = conf->dir;
+    settings->appendonly =
+        is_yes(conf, "appendonly") ? SETTINGS_APPENDONLY_YES : SETTINGS_APPENDONLY_NO;
+    /* only read from here on */
+    settings->dbfilename = (char *)(uintptr_t)server_conf_get(conf, "dbfilename", "dump.rdb");
+    settings->appendfilename =
+        (char *)(uintptr_t)server_conf_get(conf, "appendfilename", "appendonly.aof");
+    settings->appenddirname =
+        (char *)(uintptr_t)server_conf_get(conf, "appenddirname", "appendonlydir");
+    if (is_default(settings, "redis-url"))
+        starting->redis_url = own_url(conf);
+    if (starting->redis_url != NULL)
+        settings->redis_url = starting->redis_url;
+}
+
+/* The program that is started is the best witness of what it can load. */
+static void ask_version(struct starting *starting)
+{
+    struct target target;
+
+    if (starting->settings.server_version != NULL ||
+        !target_ask_program(starting->words.list[0], &target))
+        return;
+    starting->version = xasprintf("%s %u.%u.%u", server_flavour_name(target.version.flavour),
+                                  target.version.major, target.version.minor, target.version.patch);
+    starting->settings.server_version = starting->version;
+}
+
+/* ---- --print ---- */
+
+static void print_setting(const struct starting *starting, const struct profile_setting *setting,
+                          FILE *out)
+{
+    const struct server_directive *theirs = server_conf_find(&starting->own, setting->name);
+
+    if (theirs == NULL)
+        (void)fprintf(out, "%s %s\n    %s\n", setting->name, setting->value, setting->why);
+    else
+        (void)fprintf(out, "# %s is yours (%s); the profile would have %s\n", setting->name,
+                      theirs->from, setting->value);
+}
+
+static void print(const struct starting *starting, FILE *out)
+{
+    auto_free char *line = server_line_format(&starting->line);
+    const struct settings *settings = &starting->settings;
+
+    (void)fprintf(out, "%s\n\n", line);
+    if (starting->merged.needs_none) {
+        (void)fprintf(out, "# no server with data of its own: it is started as it is\n");
+        return;
+    }
+    if (starting->profile != PROFILE_NONE)
+        (void)fprintf(out, "# profile %s: %s\n", profile_name(starting->profile),
+                      profile_purpose(starting->profile));
+    for (size_t i = 0; i < profile_table_count; i++) {
+        if (profile_has(starting->profile, &profile_table[i]))
+            print_setting(starting, &profile_table[i], out);
+    }
+    (void)fprintf(out, "\n# what it will load, and redkeep makes ready before\n");
+    (void)fprintf(out, "dir %s\nappendonly %s\n", settings->data_dir,
+                  settings->appendonly == SETTINGS_APPENDONLY_YES ? "yes" : "no");
+    (void)fprintf(out, "dbfilename %s\nappenddirname %s\nappendfilename %s\n", settings->dbfilename,
+                  settings->appenddirname, settings->appendfilename);
+}
+
+/* ---- the process ---- */
+
+static void raise_limit(const struct starting *starting)
+{
+    const char *text = server_conf_get(&starting->merged, "maxclients", NULL);
+    uint64_t maxclients = NOFILE_MAXCLIENTS;
+    struct nofile limit;
+    struct err ignored; /* the server will say what it thinks of it */
+
+    if (text == NULL || parse_u64(text, &maxclients, &ignored) != 0 || maxclients > INT_MAX)
+        maxclients = NOFILE_MAXCLIENTS;
+    nofile_raise(maxclients + NOFILE_RESERVED, &limit);
+    if (limit.now < limit.wanted)
+        log_warn("the open-file limit is %llu and cannot be raised to the %llu that %llu clients "
+                 "need: the server will take fewer. HINT: raise the container's limit (ulimit "
+                 "nofile), or lower maxclients",
+                 (unsigned long long)limit.now, (unsigned long long)limit.wanted,
+                 (unsigned long long)maxclients);
+    else if (limit.now != limit.before)
+        log_info("the open-file limit is raised from %llu to %llu",
+                 (unsigned long long)limit.before, (unsigned long long)limit.now);
+}
+
+static int become_user(const struct starting *starting, struct err *err)
+{
+    const struct settings *settings = &starting->settings;
+    struct server_user user;
+    struct err give_err;
+    bool is_found;
+
+    if (geteuid() != 0)
+        return 0;
+    if (server_user_find(PASSWD, settings->server_user, &user, &is_found, err) != 0)
+        return -1;
+    if (!is_found) {
+        log_warn("the server is started as root: there is no user redis or valkey here. HINT: set "
+                 "server-user to the name or UID of another one");
+        return 0;
+    }
+    if (user.uid == 0)
+        return 0;
+    /* a read-only or a network file system may refuse, and the server can do without */
+    if (!starting->merged.needs_none &&
+        server_user_give(&user, settings->data_dir, settings->appenddirname, &give_err) != 0)
+        log_warn("%s", give_err.msg);
+    return server_user_become(&user, err);
+}
+
+static void set_umask(void)
+{
+    mode_t was = umask(UMASK_PRIVATE);
+
+    if (was != UMASK_PLAIN)
+        (void)umask(was); /* somebody has chosen it */
+}
+
+/* ---- the volume ---- */
+
+/* What was restored is where the server looks. */
+static int check_restored(const struct settings *settings, struct err *err)
+{
+    bool is_log = settings->appendonly == SETTINGS_APPENDONLY_YES;
+    auto_free char *path = is_log ? xasprintf("%s/%s/%s.manifest", settings->data_dir,
+                                              settings->appenddirname, settings->appendfilename)
+                                  : xasprintf("%s/%s", settings->data_dir, settings->dbfilename);
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return 0;
+    (void)err_sys(err, ERR_CORRUPT,
+                  "%s: a server that starts now would lose data: it would look for %s, where "
+                  "nothing was restored",
+                  settings->data_dir, path);
+    return err_advise(err, "take a look with redkeep guard");
+}
+
+static int make_ready(struct starting *starting, struct err *err)
+{
+    struct command_context context = *starting->context;
+    bool is_restored = false;
+    int rc;
+
+    ask_version(starting);
+    context.settings = &starting->settings;
+    if (starting->settings.repository == NULL) {
+        log_info("no repository is set: the volume is guarded, and nothing can be restored");
+        rc = preparing_guard(&context, err);
+    } else {
+        rc = preparing_run(&context, &is_restored, err);
+    }
+    (void)fflush(context.out); /* main.c looks whether that went well, where we come back to it */
+    if (rc != 0)
+        return -1;
+    return is_restored ? check_restored(&starting->settings, err) : 0;
+}
+
+/* ---- the server ---- */
+
+static int become_server(const struct starting *starting, struct err *err)
+{
+    auto_free char **environment = pair_server_environment(environ);
+
+    pair_reset_signals();
+    (void)execvpe(starting->line.words[0], starting->line.words, environment);
+    return err_sys(err, ERR_CONFIG, "cannot start %.200s", starting->line.words[0]);
+}
+
+/* redkeep COMMAND with our own settings: the flags that we were given, and what the server's own
+ * arguments have told. The array and its words are on the heap, for as long as we live. */
+static char **own_words(const struct starting *starting, const char *const *command)
+{
+    const struct arguments *arguments = starting->context->arguments;
+    size_t count = 0;
+    char **list;
+
+    while (command[count] != NULL)
+        count++;
+    list = xcalloc(count + arguments->setting_count + 4, sizeof(*list));
+    count = 0;
+    list[count++] = xstrdup("redkeep");
+    for (; *command != NULL; command++)
+        list[count++] = xstrdup(*command);
+    for (size_t i = 0; i < arguments->setting_count; i++)
+        list[count++] =
+            xasprintf("--%s=%s", arguments->settings[i].name, arguments->settings[i].value);
+    list[count++] = xasprintf("--data-dir=%s", starting->settings.data_dir);
+    if (starting->redis_url != NULL)
+        list[count++] = xasprintf("--redis-url=%s", starting->redis_url);
+    return list;
+}
+
+static void free_words(char **list)
+{
+    for (size_t i = 0; list[i] != NULL; i++)
+        free(list[i]);
+    free(list);
+}
+DEFINE_CLEANUP(cleanup_words, char **, free_words);
+#define auto_words auto_with(cleanup_words)
+
+static int run_both(const struct starting *starting, struct err *err)
+{
+    static const char self[] = "/proc/self/exe";
+    static const char *const run_words[] = {"run", NULL};
+    static const char *const last_words[] = {"backup", "--offline", "--if-new",
+                                             "--backup-lease=off", NULL};
+    auto_free char **environment = pair_server_environment(environ);
+    auto_words char **sidecar = own_words(starting, run_words);
+    auto_words char **last = own_words(starting, last_words);
+    const struct pair_options options = {
+        .programs = {[PAIR_SERVER] = {starting->line.words[0], starting->line.words, environment},
+                     [PAIR_SIDECAR] = {self, sidecar, environ},
+                     [PAIR_LAST] = {self, last, environ}},
+        .drain_ms = starting->settings.drain_timeout_ms,
+        .clock = starting->context->clock,
+    };
+    int exit_code = 0;
+
+    if (pair_run(&options, &exit_code, err) != 0)
+        return -1;
+    if (exit_code == 0)
+        return 0;
+    /* the server's own exit status, whatever it means: main.c passes it on, and adds no words */
+    err->kind = (enum err_kind)exit_code;
+    err->msg[0] = '\0';
+    return -1;
+}
+
+static int run(const struct command_context *context, struct err *err)
+{
+    auto_starting struct starting starting = {.context = context};
+    bool with_sidecar = command_flag(context, "with-sidecar");
+
+    if (understand(&starting, err) != 0)
+        return -1;
+    settle(&starting);
+    if (command_flag(context, "print")) {
+        print(&starting, context->out);
+        return 0;
+    }
+    if (starting.merged.needs_none)
+        with_sidecar = false;
+    else if (check_agreement(&starting, err) != 0)
+        return -1;
+    if (with_sidecar && starting.settings.repository == NULL)
+        return err_set(err, ERR_CONFIG,
+                       "--with-sidecar needs a repository. HINT: set REDKEEP_REPOSITORY or "
+                       "--repository to s3://BUCKET/PREFIX or file:///PATH");
+    raise_limit(&starting);
+    if (become_user(&starting, err) != 0)
+        return -1;
+    set_umask();
+    if (!starting.merged.needs_none && make_ready(&starting, err) != 0)
+        return -1;
+    return with_sidecar ? run_both(&starting, err) : become_server(&starting, err);
+}
+
+static const struct option_spec options[] = {
+    {.name = "profile",
+     .value = "NAME",
+     .help = "persistence settings: cache, rdb, aof, hybrid or durable; your own win"},
+    {.name = "print", .help = "shows what would be started, and why so; starts nothing"},
+    {.name = "with-sidecar", .help = "runs the sidecar beside the server, in one container"},
+    {0},
+};
+
+const struct command command_entrypoint = {
+    .name = "entrypoint",
+    .help = "in a server's container: prepare, then the server itself",
+    .words = "-- SERVER [ARGUMENT]...",
+    .max_words = SIZE_MAX,
+    .options = options,
+    .run = run,
+};
