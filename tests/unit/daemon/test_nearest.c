@@ -26,7 +26,7 @@ static const struct {
     {"conf", "config"},
     {"jsn", "json"},
     {"jso", "json"},
-    {"", "json"}, /* nothing at all: the shortest */
+    {"", "use"}, /* nothing at all: the shortest */
 };
 
 static const struct option_spec options[] = {{.name = "json", .help = ""}, {0}};
