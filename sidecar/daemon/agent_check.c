@@ -8,9 +8,11 @@
 
 #include "daemon/agent_state.h"
 
+/* The first backup of all is on its way: there is none yet, but that is no finding. */
 static bool is_settled(const struct agent *agent)
 {
-    return agent->status->readiness.state == READINESS_READY && agent->status->has_backups;
+    return agent->status->readiness.state == READINESS_READY && agent->status->has_backups &&
+           agent->wanted == AGENT_WHY_NOTHING && !agent_is_running(agent, JOB_BACKUP);
 }
 
 void agent_check_tick(struct agent *agent, struct agent_time now)

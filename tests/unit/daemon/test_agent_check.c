@@ -34,8 +34,11 @@ START_TEST(the_first_one_waits_for_server_and_repository)
     agent_sim_run(&sim, 20 * AGENT_SIM_S);
     ck_assert_uint_eq(started(&sim), 0);
     sim.server.is_loading = false;
-    agent_sim_run(&sim, 3 * AGENT_SIM_S);
+    agent_sim_run(&sim, 2 * AGENT_SIM_S);
+    ck_assert_uint_eq(started(&sim), 0); /* the first backup of all is taken: that is no finding */
+    agent_sim_run(&sim, 4 * AGENT_SIM_S);
     ck_assert_uint_eq(started(&sim), 1);
+    ck_assert_uint_eq(sim.status.backup_count, 1);
     ck_assert_int_ge(sim.status.checks_read_ms, AGENT_SIM_NOON);
     ck_assert_uint_eq(sim.status.checks.count, 1);
     agent_sim_run(&sim, 60 * AGENT_SIM_MIN);
