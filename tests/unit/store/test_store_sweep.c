@@ -103,6 +103,41 @@ START_TEST(temporary_files_that_nobody_writes_are_removed)
 }
 END_TEST
 
+START_TEST(a_directory_of_somebody_else_is_passed_over)
+{
+    static const char *const open_to_all[] = {"", "/db-0", "/db-0/a", "/db-0/z"};
+    char *root = tmpdir_new();
+    auto_free char *url = xasprintf("file://%s", root);
+    auto_free char *closed = xasprintf("%s/db-0/closed", root);
+    const struct store_options options = {.url = url, .clock = clock_system()};
+    const struct store_sweep sweep = {.prefix = "db-0/", .before_ms = NOON};
+    bool is_root = geteuid() == 0;
+    auto_store struct store *store = NULL;
+    struct store_swept swept = {0};
+    struct err err = {0};
+
+    make_file(root, "db-0/a/.redkeep-0123456789abcdef.tmp", NOON);
+    make_file(root, "db-0/closed/.redkeep-0123456789abcdef.tmp", NOON);
+    make_file(root, "db-0/z/.redkeep-0123456789abcdef.tmp", NOON);
+    ck_assert_int_eq(chmod(closed, 0), 0);
+    for (size_t i = 0; i < COUNT(open_to_all); i++) {
+        auto_free char *path = xasprintf("%s%s", root, open_to_all[i]);
+
+        ck_assert_int_eq(chmod(path, 0755), 0);
+    }
+    ck_assert_msg(store_open(&options, &store, &err) == 0, "%s", err.msg);
+    if (is_root)
+        ck_assert_int_eq(seteuid(65534), 0);
+    int rc = store_sweep(store, &sweep, &swept, &err);
+    if (is_root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(closed, 0755), 0);
+    ck_assert_msg(rc == 0, "%s", err.msg);
+    ck_assert_uint_eq(swept.count, 2);
+    tmpdir_remove(root);
+}
+END_TEST
+
 /* ---- a peer ---- */
 
 static void answer(const char *match, int status, const char *body)
@@ -254,6 +289,7 @@ int main(void)
 
     suite_add_tcase(suite, dir);
     tcase_add_test(dir, temporary_files_that_nobody_writes_are_removed);
+    tcase_add_test(dir, a_directory_of_somebody_else_is_passed_over);
     suite_add_tcase(suite, s3);
     tcase_add_checked_fixture(s3, s3_case_begin, s3_case_end);
     tcase_set_timeout(s3, 60);
