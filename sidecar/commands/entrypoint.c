@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -257,6 +258,25 @@ static void print(const struct starting *starting, FILE *out)
                   settings->appenddirname, settings->appendfilename);
 }
 
+/* A configuration file that sets everything, as that of Debian's package does, leaves a profile
+ * nothing. */
+static void tell_profile(const struct starting *starting)
+{
+    unsigned all = 0;
+    unsigned theirs = 0;
+
+    for (size_t i = 0; i < profile_table_count; i++) {
+        if (!profile_has(starting->profile, &profile_table[i]))
+            continue;
+        all++;
+        theirs += server_conf_find(&starting->own, profile_table[i].name) != NULL;
+    }
+    if (theirs > 0)
+        log_info("profile %s: %u of its %u settings are not set, since you have set them: see "
+                 "--print",
+                 profile_name(starting->profile), theirs, all);
+}
+
 /* ---- the process ---- */
 
 static void raise_limit(const struct starting *starting)
@@ -359,6 +379,10 @@ static int become_server(const struct starting *starting, struct err *err)
 {
     auto_free char **environment = pair_server_environment(environ);
 
+    /* a process 1 that is no longer asking loses what comes between here and the server's handler
+     */
+    if (cancel_check(err) != 0)
+        return -1;
     pair_reset_signals();
     (void)execvpe(starting->line.words[0], starting->line.words, environment);
     return err_sys(err, ERR_CONFIG, "cannot start %.200s", starting->line.words[0]);
@@ -433,14 +457,15 @@ static int run(const struct command_context *context, struct err *err)
     if (understand(&starting, err) != 0)
         return -1;
     settle(&starting);
-    if (command_flag(context, "print")) {
+    if (command_flag(context, "print"))
         print(&starting, context->out);
+    if (!starting.merged.needs_none && check_agreement(&starting, err) != 0)
+        return -1;
+    if (command_flag(context, "print"))
         return 0;
-    }
     if (starting.merged.needs_none)
         with_sidecar = false;
-    else if (check_agreement(&starting, err) != 0)
-        return -1;
+    tell_profile(&starting);
     if (with_sidecar && starting.settings.repository == NULL)
         return err_set(err, ERR_CONFIG,
                        "--with-sidecar needs a repository. HINT: set REDKEEP_REPOSITORY or "
