@@ -122,6 +122,45 @@ PROFILES
     says 'needs the server to start'
 }
 
+# odd WORD...: what --print says of the server's files is what the server has
+odd() {
+    local name said
+
+    lose_volume
+    mkdir -p "$data/sub/deeper"
+    (cd "$data" && "$redkeep" entrypoint --print -- redis-server "$@") >"$dir/printed"
+    serves -- redis-server "$@"
+    for name in dir appendonly dbfilename appenddirname appendfilename; do
+        said=$(sed -n "s/^$name //p" "$dir/printed" | tail -n 1)
+        is "$name" "$said" || { echo "with: $*"; return 1; }
+    done
+    stop_pid KILL "$job"
+    rm -f "$socket"
+}
+
+@test "arguments and files mean what they mean to the server, however they are written" {
+    local at="--unixsocket $socket"
+
+    odd --port 0 "$at"
+    odd --port 0 "$at" --DIR sub --dbfilename "a b.rdb"
+    odd "--port 0" "$at" '--dbfilename "x\x41.rdb"' --appendonly yes
+    odd --port 0 "$at" --save --appendonly yes --appenddirname "'q'"
+    odd --port 0 "$at" --appendonly yes --save
+    odd --port 0 "$at" --appendonly yes --appendonly no --dir sub --dir deeper
+    odd --port 0 "$at" --requirepass '' --appendfilename '#x' --appendonly yes
+    printf 'port 0\r\n  UnixSocket  %s\n#dir /\ndir sub\ninclude in*.conf\ninclude one.inc\n' "$socket" >"$dir/a.conf"
+    lose_volume() { # with what it includes, which lies where `dir` leads
+        rm -rf "$data"
+        mkdir -p "$data/sub/deeper"
+        echo 'dbfilename "t\x41b.rdb"' >"$data/sub/in1.conf"
+        printf '%s\n' 'appendonly yes' "appenddirname 'it\\'s'" 'dir deeper' >"$data/sub/in2.conf"
+        printf 'appendfilename x"y z"\n' | tee "$data/sub/one.inc" >"$data/sub/deeper/one.inc"
+    }
+    odd "$dir/a.conf"
+    odd "$dir/a.conf" --appendonly no --dbfilename last.rdb
+    odd "$dir/../$(basename "$dir")/a*.conf"
+}
+
 # ---- data ----
 
 @test "a lost volume is restored, and the server has loaded it" {
