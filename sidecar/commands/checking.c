@@ -193,6 +193,7 @@ static void read_backup(const struct settings *settings, struct check_backup *ou
 
     *out = (struct check_backup){
         .has_repository = settings->repository != NULL,
+        .is_directory = dir != NULL,
         .newest_ms = -1,
         .max_age_ms = -1,
         .lag_ms = -1,

@@ -122,8 +122,14 @@ static void look_encryption(const struct check_facts *facts, struct check_result
         check_ok(result, "encrypted by redkeep");
     } else {
         check_bad(result, CHECK_WARN, "not encrypted by redkeep");
-        check_wants(result, "encrypted to a key that is kept elsewhere");
-        check_fix_by(result, "encrypt-to <what `age-keygen -y` prints>");
+        check_wants(result, "encrypted at rest, and read by nobody else");
+        check_fix_by(result, "%s",
+                     facts->backup.is_directory
+                         ? "chmod 700 <the repository>   # and on an encrypted file system"
+                         : "aws s3api put-bucket-encryption --bucket <bucket> "
+                           "--server-side-encryption-configuration '{\"Rules\":[{"
+                           "\"ApplyServerSideEncryptionByDefault\":"
+                           "{\"SSEAlgorithm\":\"aws:kms\"}}]}'");
     }
 }
 
@@ -143,6 +149,11 @@ static void look_deletable(const struct check_facts *facts, struct check_result 
     } else if (backup->is_versioned < 0) {
         check_unknown(result, "these credentials may delete; whether the bucket keeps versions "
                               "needs s3:GetBucketVersioning");
+    } else if (backup->is_directory) {
+        check_bad(result, CHECK_WARN, "this process may delete, and a directory keeps nothing");
+        check_wants(result, "a second copy that this process cannot delete");
+        check_fix_by(result, "repository s3://<bucket>/<prefix>   # of a bucket with versions; or "
+                             "snapshots of the file system");
     } else {
         check_bad(result, CHECK_WARN,
                   "these credentials may delete, and the bucket keeps nothing of it");

@@ -31,6 +31,7 @@ struct check_volume {
 /* The backups, of the sidecar's status or the repository; -1: unknown. */
 struct check_backup {
     bool has_repository;  /* one is set */
+    bool is_directory;    /* file://, no bucket */
     int64_t newest_ms;    /* when its data was forked; 0: there is none */
     int64_t max_age_ms;   /* 0: no bound */
     int64_t lag_ms;       /* what a lost volume would cost now */

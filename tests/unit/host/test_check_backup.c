@@ -103,7 +103,13 @@ START_TEST(others_can_read_what_is_not_encrypted)
     check_case_init(&c, "rdb");
     check_case_expect(&c, "encryption", CHECK_OK, "encrypted", NULL);
     c.facts.backup.is_encrypted = 0;
-    check_case_expect(&c, "encryption", CHECK_WARN, "not encrypted", NULL);
+    check_case_expect(
+        &c, "encryption", CHECK_WARN, "not encrypted",
+        "aws s3api put-bucket-encryption --bucket <bucket> --server-side-encryption-configuration "
+        "'{\"Rules\":[{\"ApplyServerSideEncryptionByDefault\":{\"SSEAlgorithm\":\"aws:kms\"}}]}'");
+    c.facts.backup.is_directory = true;
+    check_case_expect(&c, "encryption", CHECK_WARN, "not encrypted",
+                      "chmod 700 <the repository>   # and on an encrypted file system");
     c.facts.backup.is_encrypted = -1;
     check_case_expect(&c, "encryption", CHECK_UNKNOWN, "a backup", NULL);
     check_case_release(&c);
@@ -138,6 +144,12 @@ START_TEST(who_can_delete_needs_a_bucket_that_remembers)
         c.facts.backup.prunes = cases[i].prunes;
         check_case_expect(&c, "deletable", cases[i].status, cases[i].says, NULL);
     }
+    c.facts.backup.is_directory = true;
+    c.facts.backup.may_delete = 1;
+    c.facts.backup.is_versioned = 0;
+    check_case_expect(&c, "deletable", CHECK_WARN, "a directory keeps nothing",
+                      "repository s3://<bucket>/<prefix>   # of a bucket with versions; or "
+                      "snapshots of the file system");
     check_case_release(&c);
 }
 END_TEST
