@@ -1,8 +1,7 @@
 /*
- * The official images do the same with find(1), chown(1) and setpriv(1), see
- * https://github.com/redis/docker-library-redis; here for images that have none of them. Files are
- * opened by descriptor and never through a link: the directory belongs to somebody whom a root
- * process should not trust.
+ * The entrypoints of the official images do the same with find(1), chown(1) and setpriv(1); here
+ * for images that have none of them. Files are opened by descriptor and never through a link: the
+ * directory belongs to somebody whom a root process should not trust.
  */
 #include "entrypoint/server_user.h"
 

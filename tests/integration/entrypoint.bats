@@ -152,7 +152,7 @@ odd() {
     lose_volume() { # with what it includes, which lies where `dir` leads
         rm -rf "$data"
         mkdir -p "$data/sub/deeper"
-        echo 'dbfilename "t\x41b.rdb"' >"$data/sub/in1.conf"
+        printf '%s\n' 'dbfilename "t\x41b.rdb"' >"$data/sub/in1.conf"
         printf '%s\n' 'appendonly yes' "appenddirname 'it\\'s'" 'dir deeper' >"$data/sub/in2.conf"
         printf 'appendfilename x"y z"\n' | tee "$data/sub/one.inc" >"$data/sub/deeper/one.inc"
     }
@@ -277,6 +277,18 @@ CONF
         diff "$dir/expected" <(cat "$dir/job.out" "$dir/job.err")
     done
     refuses 2 'cannot start' -- -- /nonexistent/server --version
+}
+
+@test "a SIGTERM before the server is there keeps it from starting" {
+    cat >"$dir/server" <<SERVER
+#!/bin/bash
+[[ \$1 == --version ]] || exec redis-server "\$@"
+kill -TERM \$PPID # which is redkeep, that asks
+echo Redis server v=7.0.15
+SERVER
+    chmod +x "$dir/server"
+    refuses 1 interrupted -- -- "$dir/server" --port 0 --unixsocket "$socket"
+    REDKEEP_SERVER_VERSION=7.0.15 serves -- "$dir/server" --port 0 --unixsocket "$socket"
 }
 
 @test "what is redkeep's in the environment stays with it" {
@@ -541,7 +553,8 @@ SERVER
     answers # a zombie would not be gone
 }
 
-@test "where it is not process 1 it does the same" {
+@test "where it is not process 1, or SIGCHLD was ignored, it does the same" {
+    in=(env --ignore-signal=CHLD)
     serves --with-sidecar --profile rdb -- "${server[@]}" "$socket"
     until_true told 'the server has loaded'
     cli SET a b
