@@ -183,8 +183,11 @@ int pair_run(const struct pair_options *options, int *out_exit_code, struct err 
     struct pair_actions actions = {0};
     sigset_t set;
 
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
+
     fill_set(&set, true);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)sigaction(SIGCHLD, &plain, NULL); /* inherited as ignored, it would hide how they ended */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* where we are not process 1: as if we were */
     pair_begin(&self.pair, options->drain_ms, now_ms(&self), &actions);
     if (start(&self, PAIR_SERVER, err) != 0)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -125,6 +126,19 @@ static char *join(const char *dir, const char *path)
     return xasprintf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, path);
 }
 
+/* What is read from a pipe is gone: the server would start with its defaults. */
+static int check_can_be_read_again(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || strcmp(path, "/dev/null") == 0)
+        return 0; /* a file that is not there is named when it is read */
+    return err_set(err, ERR_CONFIG,
+                   "the server's configuration: %s is no file that both redkeep and the server can "
+                   "read",
+                   path);
+}
+
 static int add_file(struct server_conf *conf, const char *path, struct err *err)
 {
     auto_buf struct buf text = {0};
@@ -133,6 +147,8 @@ static int add_file(struct server_conf *conf, const char *path, struct err *err)
     if (++conf->file_count > SERVER_CONF_FILES_MAX)
         return err_set(err, ERR_CONFIG, "%s: more than %d files include each other", path,
                        SERVER_CONF_FILES_MAX);
+    if (check_can_be_read_again(path, err) != 0)
+        return -1;
     buf_init(&text, SERVER_CONF_BYTES_MAX);
     rc = fs_read_file(AT_FDCWD, path, &text, err);
     if (rc == 0 && text.len > 0 && memchr(text.data, '\0', text.len) != NULL)

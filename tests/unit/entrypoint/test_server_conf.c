@@ -208,13 +208,17 @@ START_TEST(what_cannot_be_read_is_refused)
 {
     char *dir = tmpdir_new();
     char *loop = xasprintf("%s/loop.conf", dir);
+    char *fifo = xasprintf("%s/fifo", dir);
     char *line = xasprintf("include %s\n", loop);
     const char *cases[][3] = {{"redis-server", "/nonexistent/redis.conf", NULL},
                               {"redis-server", dir, NULL},
                               {"redis-server", loop, NULL},
+                              {"redis-server", "/dev/zero", NULL},
+                              {"redis-server", fifo, NULL},
                               {"redis-server", "-", NULL},
                               {"redis-server", "--include /nonexistent", NULL}};
 
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
     free(write_file(dir, "loop.conf", line));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct server_conf conf = {0};
@@ -225,6 +229,7 @@ START_TEST(what_cannot_be_read_is_refused)
         ck_assert_uint_eq(conf.count, 0);
     }
     free(line);
+    free(fifo);
     free(loop);
     tmpdir_remove(dir);
 }
