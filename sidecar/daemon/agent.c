@@ -68,6 +68,8 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
     agent->status->next_backup_ms = -1;
     agent->is_planned = false;
     agent_verify_plan(agent, now);
+    if (!config->prunes)
+        agent_prune_forget(agent, now);
     if (!config->has_notify)
         forget_messages(agent, now);
     /* a backup that runs or waits is the one for every time that has passed */

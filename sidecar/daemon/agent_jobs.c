@@ -197,14 +197,16 @@ static void list_worked(struct agent *agent, struct agent_time now)
 
     agent->list_retry_ms = AGENT_LIST_RETRY_MS;
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        if (agent_list_has(agent, problem) && !(is_failing && problem == of_backup))
+        if (agent_list_has(agent, problem) && !agent_prune_has(agent, problem) &&
+            !(is_failing && problem == of_backup))
             agent_clear(agent, problem, now);
     }
     agent->list_problems = 0;
     if (is_failing)
         return;
     agent_clear(agent, PROBLEM_STORE_UNREACHABLE, now);
-    agent_clear(agent, PROBLEM_STORE_DENIED, now);
+    if (!agent_prune_has(agent, PROBLEM_STORE_DENIED))
+        agent_clear(agent, PROBLEM_STORE_DENIED, now);
     agent_clear(agent, PROBLEM_STORE_MISSING, now);
 }
 

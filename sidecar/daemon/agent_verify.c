@@ -73,6 +73,33 @@ static void take_result(struct status *status, const struct json *row, int64_t n
     }
 }
 
+bool agent_prune_has(const struct agent *agent, enum problem problem)
+{
+    return problem != PROBLEM_NONE && problem == agent->prune_problem;
+}
+
+void agent_prune_forget(struct agent *agent, struct agent_time now)
+{
+    enum problem problem = agent->prune_problem;
+
+    agent->prune_problem = PROBLEM_NONE;
+    if (problem != PROBLEM_NONE && !agent_list_has(agent, problem) && !agent->is_failing)
+        agent_clear(agent, problem, now);
+}
+
+static void prune_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+{
+    enum problem problem = agent->status->jobs[JOB_PRUNE].last_problem;
+
+    agent->list_ms = now.mono_ms; /* what is gone is not to be shown */
+    if (end->exit_code == 0)
+        agent_prune_forget(agent, now);
+    else if (problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_STORE_MISSING)
+        agent->prune_problem = PROBLEM_NONE; /* the next list that works says that it is over */
+    else if (agent->stop_ms == 0)
+        agent->prune_problem = problem;
+}
+
 void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
                         struct agent_time now)
 {
@@ -81,7 +108,7 @@ void agent_verify_ended(struct agent *agent, enum job_kind job, const struct age
     struct err ignored;
 
     if (job == JOB_PRUNE)
-        agent->list_ms = now.mono_ms; /* what is gone is not to be shown */
+        prune_ended(agent, end, now);
     else if (end->answer != NULL && json_get(end->answer, "results", &results, &ignored) == 0)
         for (const struct json *row = json_first(results); row != NULL; row = json_next(row))
             take_result(agent->status, row, now.wall_ms);

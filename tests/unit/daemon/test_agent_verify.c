@@ -110,6 +110,65 @@ START_TEST(retention_follows_each_backup_and_the_list_is_read_again)
 }
 END_TEST
 
+START_TEST(retention_that_is_refused_is_one_alarm_until_it_is_not)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.prunes = true;
+    config.has_notify = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, 3,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_DENIED", .message = "403"});
+    agent_sim_run(&sim, 3 * AGENT_SIM_H); /* backups and lists go well meanwhile */
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 3);
+    ck_assert(agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+    ck_assert_uint_eq(sim.told, 1);
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+    ck_assert_uint_eq(sim.told, 2);
+}
+END_TEST
+
+START_TEST(retention_that_did_not_reach_the_store_is_over_when_a_list_does)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, 1,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_UNREACHABLE", .message = "away"});
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 1);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_STORE_UNREACHABLE));
+}
+END_TEST
+
+START_TEST(retention_that_is_switched_off_is_no_problem_any_more)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, AGENT_SIM_FOR_EVER,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_DENIED", .message = "403"});
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert(agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+    config.prunes = false;
+    agent_configure(sim.agent, &config, sim.now);
+    agent_sim_run(&sim, AGENT_SIM_MIN);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+}
+END_TEST
+
 START_TEST(a_backup_that_failed_removes_nothing)
 {
     auto_agent_sim struct agent_sim sim;
@@ -162,6 +221,9 @@ int main(void)
     tcase_add_test(tests, with_a_server_to_load_with_it_is_a_drill_and_its_time_is_kept);
     tcase_add_test(tests, a_drill_that_fails_is_told_and_the_next_good_one_ends_it);
     tcase_add_test(tests, retention_follows_each_backup_and_the_list_is_read_again);
+    tcase_add_test(tests, retention_that_is_refused_is_one_alarm_until_it_is_not);
+    tcase_add_test(tests, retention_that_did_not_reach_the_store_is_over_when_a_list_does);
+    tcase_add_test(tests, retention_that_is_switched_off_is_no_problem_any_more);
     tcase_add_test(tests, a_backup_that_failed_removes_nothing);
     tcase_add_test(tests, retention_comes_before_a_verification_and_both_keep_a_backup_waiting);
     suite_add_tcase(suite, tests);
