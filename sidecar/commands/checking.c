@@ -36,6 +36,18 @@ static char *words_of(const struct err *err)
     return xstrndup(err->msg, len);
 }
 
+/* INFO has not a word of the slots. Without the permission they stay unknown. */
+static void ask_cluster(struct checking *checking)
+{
+    auto_buf struct buf text = {0};
+    struct err ignored;
+
+    buf_init(&text, REDIS_INFO_MAX);
+    if (pairs_is(&checking->info, "cluster_enabled", "1") &&
+        redis_cluster_info(checking->redis, &text, &ignored) == 0)
+        pairs_add_info(&checking->info, buf_text(&text), text.len);
+}
+
 static int ask_server(const struct command_context *context, struct checking *checking,
                       struct err *err)
 {
@@ -54,6 +66,7 @@ static int ask_server(const struct command_context *context, struct checking *ch
         checking->facts.config = &checking->config;
     else
         checking->server_why = xstrdup("CONFIG GET is not allowed to redkeep's user");
+    ask_cluster(checking);
     return 0;
 }
 

@@ -52,7 +52,7 @@ struct check_facts {
     int64_t now_ms; /* wall clock */
 
     /* the server; NULL: cannot be asked, server_why says why in words */
-    const struct pairs *info;   /* INFO everything */
+    const struct pairs *info;   /* INFO everything; of a cluster CLUSTER INFO behind it */
     const struct pairs *config; /* CONFIG GET *; NULL: not allowed */
     const char *server_why;
     bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */

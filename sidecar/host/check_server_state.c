@@ -255,7 +255,7 @@ static void look_slots(const struct check_facts *facts, struct check_result *res
     const char *state = check_info_text(facts, "cluster_state", result);
 
     if (state == NULL) {
-        check_unknown(result, "this needs CLUSTER INFO");
+        check_unknown(result, "this needs CLUSTER INFO (ACL: +cluster|info)");
         return;
     }
     if (!check_info_count(facts, "cluster_slots_assigned", &assigned, result) ||

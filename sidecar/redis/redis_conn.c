@@ -292,13 +292,13 @@ void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen
         *out_len = 0;
 }
 
-static int take_info(const struct redis *redis, const redisReply *reply, struct buf *out,
-                     struct err *err)
+static int take_text(const struct redis *redis, const char *command, const redisReply *reply,
+                     struct buf *out, struct err *err)
 {
     if (reply->type == REDIS_REPLY_ERROR)
-        return fail_reply(redis, "INFO", reply->str, err);
+        return fail_reply(redis, command, reply->str, err);
     if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS)
-        return err_set(err, ERR_SERVER, "%s: INFO: the answer is no text", redis->label);
+        return err_set(err, ERR_SERVER, "%s: %s: the answer is no text", redis->label, command);
     return buf_append(out, reply->str, reply->len, err);
 }
 
@@ -309,7 +309,17 @@ int redis_info(struct redis *redis, const char *section, struct buf *out, struct
 
     if (ask(redis, &request, &reply, err) < 0)
         return -1;
-    return take_info(redis, reply, out, err);
+    return take_text(redis, "INFO", reply, out, err);
+}
+
+int redis_cluster_info(struct redis *redis, struct buf *out, struct err *err)
+{
+    auto_reply redisReply *reply = NULL;
+    const struct request request = {.words = {"CLUSTER", "INFO"}, .count = 2};
+
+    if (ask(redis, &request, &reply, err) < 0)
+        return -1;
+    return take_text(redis, "CLUSTER INFO", reply, out, err);
 }
 
 /* REDIS_CONFIG_VALUE for a list of pairs. */
@@ -451,5 +461,5 @@ int redis_bgsave(struct redis *redis, enum redis_bgsave_answer *out_answer, stru
         return -1;
     if (judge_bgsave(redis, reply, out_answer, err) < 0)
         return -1;
-    return take_info(redis, info, out_info, err);
+    return take_text(redis, "INFO", info, out_info, err);
 }

@@ -1,9 +1,9 @@
 /*
  * One connection to a server (hiredis, blocking), and the commands that redkeep sends: INFO,
  * CONFIG GET, BGSAVE, and AUTH at the start; none of them blocks the server or changes it, and all
- * of them pass with the minimal ACL user of the README. The one exception is CONFIG SET, which
- * only `check --fix` sends, and only for settings that the operator has named. Replies are matched
- * by their first word only: servers and versions word the rest differently.
+ * of them pass with the minimal ACL user of the README. The exceptions are of `check`: it asks
+ * CLUSTER INFO, and `check --fix` sends CONFIG SET, only for settings that the operator has named.
+ * Replies are matched by their first word only: servers and versions word the rest differently.
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
  * command and the server's own words, and a HINT where a person can act. Its code tells whether
@@ -50,6 +50,10 @@ void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen
 /* Appends the answer of INFO (section NULL: the default ones) to *out. While the server loads,
  * INFO works; while a script blocks it, it does not (-BUSY is a failure here). */
 int redis_info(struct redis *redis, const char *section, struct buf *out, struct err *err);
+
+/* Appends the answer of CLUSTER INFO, lines as INFO's. Needs +cluster|info, and a server that is no
+ * cluster's or is loading refuses: a failure. */
+int redis_cluster_info(struct redis *redis, struct buf *out, struct err *err);
 
 enum redis_config_answer {
     REDIS_CONFIG_VALUE,

@@ -319,6 +319,27 @@ unprivileged() {
     [[ $(picture "$data") == "$before" ]]
 }
 
+@test "the slots of a cluster are asked for, where the user may" {
+    server_start --port "$(free_port)" --cluster-port "$(free_port)" --cluster-enabled yes \
+        --cluster-require-full-coverage yes
+    checked
+    is_bad cluster-slots
+    [[ $(field cluster-slots value) == 'fail, 0 of 16384 assigned'* ]]
+
+    cli CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null
+    until_true slots_are_served
+    checked
+    [[ $(status_of cluster-slots) == ok ]]
+
+    cli ACL SETUSER default -cluster\|info >/dev/null
+    checked
+    [[ $(field cluster-slots value) == *'+cluster|info'* ]]
+}
+
+slots_are_served() {
+    cli CLUSTER INFO | grep -q '^cluster_state:ok'
+}
+
 @test "what cannot be seen is unknown, never ok" {
     # no server
     checked
