@@ -260,7 +260,9 @@ static void look_leftovers(const struct check_facts *facts, struct check_result 
             (void)buf_printf(&line, &ignored, " %s", names[i]);
         check_fix_by(result, "cd %s && rm --%s", check_shell_path(facts), buf_text(&line));
     } else {
-        check_fix_by(result, "find %s -maxdepth 1 -name 'temp-*' -mmin +60 -delete",
+        check_fix_by(result,
+                     "find %s -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
+                     "'temp-rewriteaof-*.aof' \\) -mtime +0 -delete",
                      check_shell_path(facts));
     }
 }

@@ -31,7 +31,7 @@ bool check_is_plain(const char *name)
 
 const char *check_shell_path(const struct check_facts *facts)
 {
-    return check_is_plain(facts->volume.path) ? facts->volume.path : "\"$DATA_DIR\"";
+    return check_is_plain(facts->volume.path) ? facts->volume.path : "\"${DATA_DIR:?}\"";
 }
 
 /* Whose rights the server's process has; -1: not visible. */

@@ -213,13 +213,18 @@ START_TEST(leftovers_are_named_and_removed_by_name)
                       "cd /data && rm -- temp-12.rdb temp-rewriteaof-7.aof");
     c.facts.volume.old_temp_files = odd;
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "rm -rf ~\\n",
-                      "find /data -maxdepth 1 -name 'temp-*' -mmin +60 -delete");
+                      "find /data -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
+                      "'temp-rewriteaof-*.aof' \\) "
+                      "-mtime +0 -delete");
     c.facts.volume.old_temp_files = many;
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "temp-5.rdb and 2 more",
-                      "find /data -maxdepth 1 -name 'temp-*' -mmin +60 -delete");
+                      "find /data -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
+                      "'temp-rewriteaof-*.aof' \\) "
+                      "-mtime +0 -delete");
     c.facts.volume.path = "/my data'";
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "temp-1.rdb",
-                      "find \"$DATA_DIR\" -maxdepth 1 -name 'temp-*' -mmin +60 -delete");
+                      "find \"${DATA_DIR:?}\" -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
+                      "'temp-rewriteaof-*.aof' \\) -mtime +0 -delete");
     c.facts.volume.old_temp_files = NULL;
     check_case_expect(&c, "leftover-temp-files", CHECK_UNKNOWN, "could not be read", NULL);
     check_case_release(&c);

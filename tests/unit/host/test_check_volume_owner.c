@@ -129,7 +129,7 @@ START_TEST(only_plain_names_go_to_a_shell)
     check_case_init(&c, "rdb");
     ck_assert_str_eq(check_shell_path(&c.facts), "/data");
     c.facts.volume.path = "/data; id";
-    ck_assert_str_eq(check_shell_path(&c.facts), "\"$DATA_DIR\"");
+    ck_assert_str_eq(check_shell_path(&c.facts), "\"${DATA_DIR:?}\"");
     check_case_release(&c);
 }
 END_TEST
