@@ -115,8 +115,11 @@ static bool fix_one(const struct check_fix_options *options, struct check_result
     free(result->before);
     result->before = result->value;
     result->value = now;
-    if (!options->is_dry_run)
-        result->status = CHECK_FIXED;
+    if (options->is_dry_run)
+        return true;
+    result->status = CHECK_FIXED;
+    if (result->act == CHECK_ACT_CONFIG) /* what is left to do: the line of redis.conf */
+        check_fix_by(result, "%s %s", result->act_name, result->act_value);
     return true;
 }
 

@@ -22,7 +22,8 @@ struct check_fix_options {
 };
 
 /* Every result that warns or fails and has an act. Done and seen by reading it back: CHECK_FIXED,
- * before is what it was, value what it is now. Refused: the status stays, and fix says in front of
+ * before is what it was, value what it is now, and fix of a setting the line of redis.conf that
+ * keeps it. Refused: the status stays, and fix says in front of
  * the line to paste why it could not be done from here. Sorts the report again. Returns how many
  * were fixed (or would be). */
 size_t check_fix(const struct check_fix_options *options, struct check_report *report);

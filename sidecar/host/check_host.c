@@ -44,7 +44,7 @@ static void fix_sysctl(struct check_result *result, const char *file, const char
 {
     auto_free char *text = xasprintf("%" PRId64, value);
 
-    check_fix_by(result, "sysctl -w %s=%s   # lasting: the same in /etc/sysctl.d/60-redis.conf",
+    check_fix_by(result, "sysctl -w %s=%s && echo %s=%s >> /etc/sysctl.d/60-redis.conf", name, text,
                  name, text);
     check_act_by(result, CHECK_ACT_FILE, file, text);
 }

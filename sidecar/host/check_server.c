@@ -11,6 +11,12 @@
 
 #include "base/parse.h"
 
+/* As a command and not as a line of redis.conf: who restarts a server without persistence to read
+ * that line has an empty one. */
+#define SAVE_NOW                                     \
+    "redis-cli CONFIG SET save \"" CHECK_SAVE_POINTS \
+    "\"   # then in redis.conf: save " CHECK_SAVE_POINTS
+
 #define SAVE_BOUND_S 3600 /* what the save points that servers come with promise for one write */
 
 /* A setting that should have one value, and CONFIG SET can give it. */
@@ -30,12 +36,10 @@ static void look_set(const struct check_facts *facts, const char *name, const ch
     check_set_by(result, name, wanted);
 }
 
-/* As CONFIG SET and not as a line of redis.conf: who restarts a server without persistence to read
- * that line has an empty one. */
 static void save_from_now_on(struct check_result *result)
 {
     check_wants(result, "save points, an append-only file, or both");
-    check_fix_by(result, "CONFIG SET save \"" CHECK_SAVE_POINTS "\"");
+    check_fix_by(result, SAVE_NOW);
     check_act_by(result, CHECK_ACT_CONFIG, "save", CHECK_SAVE_POINTS);
 }
 
@@ -252,7 +256,7 @@ static void look_save_points(const struct check_facts *facts, struct check_resul
         check_bad(result, CHECK_WARN, "%.*s: a change can wait longer than an hour", CHECK_TEXT_MAX,
                   save);
     check_wants(result, "any change is saved within an hour");
-    check_fix_by(result, "CONFIG SET save \"" CHECK_SAVE_POINTS "\"");
+    check_fix_by(result, SAVE_NOW);
     check_act_by(result, CHECK_ACT_CONFIG, "save", CHECK_SAVE_POINTS);
 }
 

@@ -65,7 +65,7 @@ void check_look_last_save(const struct check_facts *facts, struct check_result *
               "failed; the last good one %s ago%s", ago,
               refuses_writes(facts) ? "; the server refuses writes" : "");
     check_wants(result, "ok; the server's log says why it failed");
-    check_fix_by(result, "BGSAVE");
+    check_fix_by(result, "redis-cli BGSAVE");
 }
 
 void check_look_last_aof_write(const struct check_facts *facts, struct check_result *result)
@@ -89,7 +89,7 @@ void check_look_last_aof_write(const struct check_facts *facts, struct check_res
         check_bad(result, CHECK_FAIL, "%.*s", CHECK_TEXT_MAX, status);
     check_wants(result, "ok; the server's log says why it failed");
     /* a fresh file from memory, which also heals the hole that a full disk has left */
-    check_fix_by(result, "BGREWRITEAOF");
+    check_fix_by(result, "redis-cli BGREWRITEAOF");
 }
 
 void check_look_fork_time(const struct check_facts *facts, struct check_result *result)
@@ -173,7 +173,7 @@ void check_look_aof_growth(const struct check_facts *facts, struct check_result 
               current_text, base_text);
     format_size((uint64_t)limit, base_text, sizeof(base_text));
     check_wants(result, "a rewrite at %s", base_text);
-    check_fix_by(result, "BGREWRITEAOF");
+    check_fix_by(result, "redis-cli BGREWRITEAOF");
 }
 
 /* Is it older than major.minor.patch? */

@@ -246,6 +246,8 @@ START_TEST(the_server_is_changed_only_where_the_operator_said_so)
         ck_assert_int_eq(result->status, rows[i].says == NULL ? CHECK_FIXED : CHECK_WARN);
         if (rows[i].says != NULL)
             ck_assert_msg(strstr(result->fix, rows[i].says) != NULL, "%s", result->fix);
+        else /* the line of redis.conf that keeps it */
+            ck_assert_str_eq(result->fix, "appendfsync everysec");
         end_world(&world);
     }
 }

@@ -11,7 +11,10 @@
 #include "support/check_case.h"
 
 #define DEFAULT_SAVES "save 3600 1 300 100 60 10000"
-#define SAVES_NOW "CONFIG SET save \"3600 1 300 100 60 10000\""
+#define SAVES_NOW                                                                                \
+    "redis-cli CONFIG SET save \"3600 1 300 100 60 10000\"   # then in redis.conf: save 3600 1 " \
+    "300 "                                                                                       \
+    "100 60 10000"
 
 static const struct check_finding findings[] = {
     {.id = "persistence", .kind = "rdb", .status = CHECK_OK, .says = "save points"},
