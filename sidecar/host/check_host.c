@@ -16,6 +16,7 @@
 #include "host/check.h"
 #include "host/check_host_arm64.h"
 #include "host/check_read.h"
+#include "host/check_server.h"
 
 #define OVERCOMMIT "proc/sys/vm/overcommit_memory"
 #define SWAPPINESS "proc/sys/vm/swappiness"
@@ -166,7 +167,12 @@ static void look_backlog(const struct check_facts *facts, struct check_result *r
         return;
     }
     if (!pairs_i64(facts->config, "tcp-backlog", &backlog)) {
-        check_unknown(result, "net.core.somaxconn is %" PRId64 "; " CHECK_NEEDS_CONFIG, somaxconn);
+        if (facts->info == NULL && facts->server_why != NULL)
+            check_unknown(result, "net.core.somaxconn is %" PRId64 "; this needs the server: %s",
+                          somaxconn, facts->server_why);
+        else
+            check_unknown(result, "net.core.somaxconn is %" PRId64 "; " CHECK_NEEDS_CONFIG,
+                          somaxconn);
         return;
     }
     if (somaxconn >= backlog) {
@@ -259,7 +265,7 @@ static void look_swap(const struct check_facts *facts, struct check_result *resu
     if (has_swap(facts) == 0)
         check_ok(result, "there is no swap");
     else
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
 }
 
 static bool is_word_of(const char *word, const char *const *words)
@@ -342,7 +348,7 @@ static void look_throttling(const struct check_facts *facts, struct check_result
     int64_t throttled = 0;
 
     if (facts->server_pid <= 0) {
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
         return;
     }
     if (!cgroup_find(facts->root_fd, facts->server_pid, "cpu", &group)) {

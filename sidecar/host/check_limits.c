@@ -11,6 +11,7 @@
 #include "host/check.h"
 #include "host/check_limits_memory.h"
 #include "host/check_read.h"
+#include "host/check_server.h"
 
 #define LIMITS_MAX 16384
 #define FILES_RESERVED 32 /* the server's own: CONFIG_MIN_RESERVED_FDS */
@@ -91,7 +92,8 @@ static void want_more_files(struct check_result *result, int64_t clients)
 
 /* The server shows a maxclients that it has lowered to what its limit allows; one of the usual
  * limits less what it reserves tells that even where the limit cannot be seen. */
-static void look_files_unseen(int64_t clients, struct check_result *result)
+static void look_files_unseen(const struct check_facts *facts, int64_t clients,
+                              struct check_result *result)
 {
     uint64_t files = (uint64_t)clients + FILES_RESERVED;
 
@@ -104,7 +106,7 @@ static void look_files_unseen(int64_t clients, struct check_result *result)
                   clients, files);
         want_more_files(result, clients);
     } else {
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
     }
 }
 
@@ -124,7 +126,7 @@ static void look_open_files(const struct check_facts *facts, struct check_result
         return;
     }
     if (facts->server_pid <= 0 || !read_limit(facts, "Max open files", &files)) {
-        look_files_unseen(clients, result);
+        look_files_unseen(facts, clients, result);
         return;
     }
     limit_text(files.soft, soft, sizeof(soft));
@@ -193,7 +195,7 @@ static void look_processes(const struct check_facts *facts, struct check_result 
     int64_t uid = -1;
 
     if (facts->server_pid <= 0) {
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
         return;
     }
     int64_t left = find_pids_left(facts);
@@ -229,9 +231,9 @@ static void look_oom_score(const struct check_facts *facts, struct check_result 
         check_fix_by(result, "oom-score-adj relative");
         check_act_by(result, CHECK_ACT_CONFIG, "oom-score-adj", "relative");
     } else if (setting == NULL) {
-        check_unknown(result, CHECK_NEEDS_CONFIG);
+        (void)check_config_text(facts, "oom-score-adj", result);
     } else if (!is_seen) {
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
     } else {
         check_ok(result, "oom_score_adj %" PRId64 ", oom-score-adj %s", score, setting);
     }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "host/cgroup.h"
 #include "host/check_read.h"
+#include "host/check_server.h"
 
 #define MIB ((int64_t)1024 * 1024)
 #define NO_LIMIT ((int64_t)1 << 60) /* version 1 writes none as a number near 2^63 */
@@ -142,7 +143,7 @@ void check_look_memory(const struct check_facts *facts, struct check_result *res
     int64_t node_kib = 0;
 
     if (facts->server_pid <= 0) {
-        check_unknown(result, CHECK_NEEDS_PID);
+        check_unseen_process(facts, result);
         return;
     }
     if (bytes_of(facts, "used_memory") == 0 || pairs_get(facts->info, "maxmemory") == NULL) {

@@ -29,6 +29,10 @@ bool check_config_count(const struct check_facts *facts, const char *name, int64
 /* False when the server writes an append-only file: go on. Else the result is filled. */
 bool check_has_no_aof(const struct check_facts *facts, struct check_result *result);
 
+/* Unknown, since the server's process is not seen: because of its PID namespace, or since the
+ * server could not be asked which one it is. */
+void check_unseen_process(const struct check_facts *facts, struct check_result *result);
+
 /* A number of INFO that may be missing. */
 int64_t check_info_or(const struct check_facts *facts, const char *name, int64_t otherwise);
 /* Is an append-only file written, are there save points: 1, 0, -1 unknown. */

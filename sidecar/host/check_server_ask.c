@@ -64,6 +64,14 @@ bool check_config_count(const struct check_facts *facts, const char *name, int64
            count_of(facts->config, name, out, result);
 }
 
+void check_unseen_process(const struct check_facts *facts, struct check_result *result)
+{
+    if (facts->info == NULL && facts->server_why != NULL)
+        check_unknown(result, "this needs the server: %s", facts->server_why);
+    else
+        check_unknown(result, CHECK_NEEDS_PID);
+}
+
 bool check_has_no_aof(const struct check_facts *facts, struct check_result *result)
 {
     int is_on = check_aof_is_on(facts);

@@ -345,6 +345,9 @@ slots_are_served() {
     checked
     json '[.checks[] | select(.scope == "server")] | length > 5 and all(.status == "unknown")'
     json '[.checks[] | select(.id | IN("tcp-backlog", "open-files", "persistence"))] | all(.value | test("unknown: .+"))'
+    # it is down: neither another namespace nor another permission would help
+    json '[.checks[] | select(.id | IN("cpu-throttling", "processes", "memory-limit", "oom-score"))]
+        | length == 4 and all(.value | test("needs the server: .*connecting"))'
 
     # no volume
     checked --data-dir "$dir/none"
