@@ -70,6 +70,40 @@ static int ask_server(const struct command_context *context, struct checking *ch
     return 0;
 }
 
+/* Does it let in who has neither a name nor a password? The URL holds none. */
+static enum check_login try_as_stranger(const struct settings *settings)
+{
+    const struct redis_options options = {.url = settings->redis_url, .timeout_ms = SERVER_MS};
+    auto_redis struct redis *stranger = NULL;
+    auto_buf struct buf text = {0};
+    struct err err;
+
+    buf_init(&text, REDIS_INFO_MAX);
+    if (redis_connect(&options, &stranger, &err) == 0 &&
+        redis_info(stranger, "server", &text, &err) == 0)
+        return CHECK_LOGIN_FREE;
+    return strstr(err.msg, "NOAUTH") != NULL ? CHECK_LOGIN_PASSWORD : CHECK_LOGIN_UNKNOWN;
+}
+
+/* AUTH with a password alone is refused where the default user has none; with a name it says
+ * nothing of others. */
+static enum check_login read_login(const struct settings *settings)
+{
+    auto_redis_address struct redis_address address = {0};
+    struct err ignored; /* it was parsed before */
+
+    if (redis_url_parse(settings->redis_url, &address, &ignored) != 0)
+        return CHECK_LOGIN_UNKNOWN;
+    bool has_name = settings->redis_username != NULL || address.username.text != NULL;
+    if (settings->redis_password.text == NULL && address.password.text == NULL)
+        return has_name ? CHECK_LOGIN_UNKNOWN : CHECK_LOGIN_FREE;
+    if (!has_name)
+        return CHECK_LOGIN_PASSWORD;
+    return address.username.text == NULL && address.password.text == NULL
+               ? try_as_stranger(settings)
+               : CHECK_LOGIN_UNKNOWN;
+}
+
 /* A loopback leads to it: its network namespace is ours. A socket may be in a shared volume. */
 static bool is_near(const char *url)
 {
@@ -93,6 +127,8 @@ static void read_server(const struct command_context *context, struct checking *
         checking->server_why = words_of(&err);
     }
     facts->server_why = checking->server_why;
+    if (facts->info != NULL)
+        facts->login = read_login(context->settings);
     facts->is_same_network = is_near(context->settings->redis_url);
     facts->server_pid = facts->info != NULL ? check_find_server(facts->root_fd, facts->info) : -1;
 }

@@ -47,6 +47,10 @@ struct check_backup {
 /* Whether the kernel believes that its clock is kept by somebody (adjtimex(2), STA_UNSYNC). */
 enum check_clock_sync { CHECK_CLOCK_UNKNOWN, CHECK_CLOCK_SYNCED, CHECK_CLOCK_UNSYNCED };
 
+/* What a client without a user's name meets, as it was tried; requirepass alone does not tell,
+ * since an ACL file or ACL SETUSER may have said otherwise. */
+enum check_login { CHECK_LOGIN_UNKNOWN, CHECK_LOGIN_FREE, CHECK_LOGIN_PASSWORD };
+
 struct check_facts {
     int root_fd; /* "/", or a saved tree: proc/sys/vm/..., sys/kernel/mm/..., are read below it */
     int64_t now_ms; /* wall clock */
@@ -55,6 +59,7 @@ struct check_facts {
     const struct pairs *info;   /* INFO everything; of a cluster CLUSTER INFO behind it */
     const struct pairs *config; /* CONFIG GET *; NULL: not allowed */
     const char *server_why;
+    enum check_login login;
     bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */
     int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
 

@@ -322,7 +322,10 @@ static void look_protection(const struct check_facts *facts, struct check_result
         return;
     const char *acl = pairs_get(facts->config, "aclfile");
 
-    if (password[0] != '\0') {
+    bool is_sure = facts->login != CHECK_LOGIN_UNKNOWN;
+    bool has_acl = acl != NULL && acl[0] != '\0';
+
+    if (facts->login == CHECK_LOGIN_PASSWORD || (!is_sure && !has_acl && password[0] != '\0')) {
         check_ok(result, "a password");
     } else if (strcmp(mode, "yes") == 0) {
         check_ok(result, "protected-mode yes");
@@ -333,13 +336,18 @@ static void look_protection(const struct check_facts *facts, struct check_result
     } else if (pairs_is(facts->config, "port", "0") &&
                pairs_is(facts->config, "tls-auth-clients", "yes")) {
         check_ok(result, "client certificates");
-    } else if (acl != NULL && acl[0] != '\0') {
-        check_unknown(result, "no requirepass, and what aclfile says needs ACL GETUSER default");
+    } else if (!is_sure && has_acl) {
+        check_unknown(result, "what aclfile says of the password needs ACL GETUSER default");
     } else {
-        check_bad(result, CHECK_WARN, "no password, protected-mode no, bind %.*s", CHECK_TEXT_MAX,
+        check_bad(result, CHECK_WARN, "no password%s, protected-mode no, bind %.*s",
+                  password[0] != '\0' ? " (an ACL has lifted requirepass)" : "", CHECK_TEXT_MAX,
                   bind);
         check_wants(result, "a password");
-        check_fix_by(result, "requirepass <what `openssl rand -hex 32` prints>");
+        if (password[0] != '\0' || has_acl)
+            check_fix_by(result, "redis-cli ACL SETUSER default resetpass \">$PASSWORD\"   # then "
+                                 "the same in the ACL file or redis.conf");
+        else
+            check_fix_by(result, "requirepass <what `openssl rand -hex 32` prints>");
     }
 }
 

@@ -319,6 +319,30 @@ unprivileged() {
     [[ $(picture "$data") == "$before" ]]
 }
 
+@test "a password counts when the server asks for it, whatever requirepass says" {
+    export REDISCLI_AUTH=SECRET
+    # an address that it need not have: for the settings it is reachable, in fact it is not
+    server_start --port "$(free_port)" --bind '127.0.0.1 -192.0.2.1' --protected-mode no --requirepass SECRET
+    REDKEEP_REDIS_PASSWORD=SECRET checked
+    [[ $(status_of protection) == ok ]]
+
+    # a user of its own, who sees that strangers are not let in, and then that they are
+    cli ACL SETUSER redkeep on '>MINE' resetkeys -@all +ping +info +config\|get +client\|setname >/dev/null
+    REDKEEP_REDIS_USERNAME=redkeep REDKEEP_REDIS_PASSWORD=MINE checked
+    [[ $(status_of protection) == ok ]]
+    cli ACL SETUSER default nopass >/dev/null
+    REDKEEP_REDIS_USERNAME=redkeep REDKEEP_REDIS_PASSWORD=MINE checked
+    is_bad protection
+    checked
+    is_bad protection
+    [[ $output != *SECRET* && $stderr != *SECRET* ]]
+
+    redis-cli() { command redis-cli -s "$socket" "$@"; }
+    PASSWORD=OTHER eval "$(field protection fix)"
+    REDKEEP_REDIS_USERNAME=redkeep REDKEEP_REDIS_PASSWORD=MINE checked
+    [[ $(status_of protection) == ok ]]
+}
+
 @test "the slots of a cluster are asked for, where the user may" {
     server_start --port "$(free_port)" --cluster-port "$(free_port)" --cluster-enabled yes \
         --cluster-require-full-coverage yes

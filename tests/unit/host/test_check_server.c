@@ -311,6 +311,12 @@ static const struct check_finding findings[] = {
      .edits = {"config:protected-mode=no", "config:aclfile=/etc/users.acl"},
      .status = CHECK_UNKNOWN,
      .says = "ACL GETUSER"},
+    {.id = "protection", /* which may have lifted it */
+     .kind = "rdb",
+     .edits = {"config:protected-mode=no", "config:requirepass=***",
+               "config:aclfile=/etc/users.acl"},
+     .status = CHECK_UNKNOWN,
+     .says = "ACL GETUSER"},
     {.id = "protection",
      .kind = "rdb",
      .edits = {"config:bind"},
@@ -378,6 +384,31 @@ START_TEST(big_numbers_stay_in_their_bounds)
 }
 END_TEST
 
+START_TEST(what_was_met_without_a_name_counts_more_than_settings)
+{
+    static const char *const files[] = {"", "/etc/users.acl"};
+    static const char *const passwords[] = {"", "***"};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct check_case c;
+
+        check_case_init(&c, "rdb");
+        check_case_put(&c.config, "protected-mode", "no");
+        check_case_put(&c.config, "aclfile", files[i / 2]);
+        check_case_put(&c.config, "requirepass", passwords[i % 2]);
+        c.facts.login = CHECK_LOGIN_PASSWORD;
+        check_case_expect(&c, "protection", CHECK_OK, "a password", NULL);
+        c.facts.login = CHECK_LOGIN_FREE;
+        const char *fix = i == 0
+                              ? "requirepass <what `openssl rand -hex 32` prints>"
+                              : "redis-cli ACL SETUSER default resetpass \">$PASSWORD\"   # then "
+                                "the same in the ACL file or redis.conf";
+        check_case_expect(&c, "protection", CHECK_WARN, "no password", fix);
+        check_case_release(&c);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("check_server");
@@ -386,6 +417,7 @@ int main(void)
 
     tcase_add_test(tcase, each_finding_and_its_absence);
     tcase_add_test(tcase, a_password_is_never_shown);
+    tcase_add_test(tcase, what_was_met_without_a_name_counts_more_than_settings);
     tcase_add_test(tcase, what_is_not_known_is_unknown);
     tcase_add_test(tcase, without_any_line_of_info_and_config_nothing_is_ok);
     tcase_add_test(tcase, big_numbers_stay_in_their_bounds);
