@@ -110,6 +110,23 @@ static bool may_write(const struct check_volume *volume, const struct rights *ri
     return (volume->mode & 0003) == 0003;
 }
 
+/* A server that writes there as anybody may needs to own the directory first: an emptyDir is
+ * root's, mode 0777. */
+static void close_to_others(const struct check_facts *facts, int64_t uid, int64_t gid,
+                            bool can_write_then, struct check_result *result)
+{
+    const char *path = check_shell_path(facts);
+
+    check_wants(result, "not writable by others");
+    if (uid < 0)
+        check_fix_by(result, "chown <uid of the server> %s && chmod u+rwx,o-w %s", path, path);
+    else if (can_write_then)
+        check_fix_by(result, "chmod o-w %s", path);
+    else
+        check_fix_by(result, "chown %" PRId64 ":%" PRId64 " %s && chmod u+rwx,o-w %s", uid, gid,
+                     path, path);
+}
+
 void check_look_ownership(const struct check_facts *facts, struct check_result *result)
 {
     const struct check_volume *volume = &facts->volume;
@@ -120,6 +137,9 @@ void check_look_ownership(const struct check_facts *facts, struct check_result *
         return;
     struct rights rights = rights_of_server(facts);
     bool can_write = may_write(volume, &rights);
+    struct check_volume closed = *volume;
+    closed.mode &= ~INT64_C(0002);
+    bool can_write_then = may_write(&closed, &rights);
     free(rights.groups);
     unsigned mode = (unsigned)(volume->mode & 07777);
     auto_free char *is =
@@ -133,8 +153,7 @@ void check_look_ownership(const struct check_facts *facts, struct check_result *
                      rights.gid, check_shell_path(facts), check_shell_path(facts));
     } else if ((mode & 0002) != 0) {
         check_bad(result, CHECK_WARN, "%s: anybody may remove the files", is);
-        check_wants(result, "not writable by others");
-        check_fix_by(result, "chmod o-w %s", check_shell_path(facts));
+        close_to_others(facts, rights.uid, rights.gid, can_write_then, result);
     } else if (rights.uid < 0) {
         check_unknown(result, "%s; " CHECK_NEEDS_PID, is);
     } else {

@@ -57,7 +57,8 @@ START_TEST(who_may_write_is_what_the_kernel_would_say)
         {STATUS_OF("999", "999", ""), 999, 999, 0577, CHECK_FAIL, NULL},
         {STATUS_OF("999", "999", ""), 999, 999, 0600, CHECK_FAIL, NULL},
         {STATUS_OF("0", "0", ""), 999, 999, 0700, CHECK_OK, NULL},
-        {STATUS_OF("999", "999", ""), 0, 0, 0777, CHECK_WARN, "chmod o-w /data"},
+        {STATUS_OF("999", "999", ""), 0, 0, 0777, CHECK_WARN,
+         "chown 999:999 /data && chmod u+rwx,o-w /data"},
         {STATUS_OF("999", "999", ""), 999, 999, 01777, CHECK_WARN, "chmod o-w /data"},
     };
 
@@ -82,7 +83,8 @@ START_TEST(without_the_process_only_the_worst_is_seen)
     check_case_init(&c, "rdb");
     check_case_expect(&c, "ownership", CHECK_UNKNOWN, "PID namespace", NULL);
     c.facts.volume.mode = 0777;
-    check_case_expect(&c, "ownership", CHECK_WARN, "anybody", "chmod o-w /data");
+    check_case_expect(&c, "ownership", CHECK_WARN, "anybody",
+                      "chown <uid of the server> /data && chmod u+rwx,o-w /data");
     c.facts.volume.mode = 0755;
     c.facts.server_pid = PID; /* gone meanwhile */
     check_case_expect(&c, "ownership", CHECK_UNKNOWN, "PID namespace", NULL);
