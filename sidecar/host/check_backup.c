@@ -32,7 +32,8 @@ static void look_age(const struct check_facts *facts, struct check_result *resul
     if (!has_repository(facts, result))
         return;
     if (backup->newest_ms < 0) {
-        check_unknown(result, "this needs an answer of the repository");
+        check_unknown(result, "this needs a sidecar (redkeep run) at http-listen that has read the "
+                              "repository");
         return;
     }
     if (backup->newest_ms == 0) {
@@ -90,7 +91,8 @@ static void look_drill(const struct check_facts *facts, struct check_result *res
     if (!has_repository(facts, result))
         return;
     if (backup->drilled_ms < 0 || (backup->drilled_ms > 0 && backup->drill_ok < 0)) {
-        check_unknown(result, "this needs the sidecar's status");
+        check_unknown(result,
+                      "this needs a drill that the sidecar at http-listen has seen the end of");
         return;
     }
     if (backup->drilled_ms == 0) {
@@ -117,7 +119,7 @@ static void look_encryption(const struct check_facts *facts, struct check_result
     if (!has_repository(facts, result))
         return;
     if (facts->backup.is_encrypted < 0) {
-        check_unknown(result, "this needs a backup");
+        check_unknown(result, "this needs a backup that the sidecar at http-listen knows of");
     } else if (facts->backup.is_encrypted == 1) {
         check_ok(result, "encrypted by redkeep");
     } else {

@@ -86,7 +86,7 @@ START_TEST(drills_fail_and_grow_old)
     c.facts.backup.drill_ok = 0;
     check_case_expect(&c, "last-drill", CHECK_FAIL, "failed 35d", "redkeep verify --all --drill");
     c.facts.backup.drill_ok = -1;
-    check_case_expect(&c, "last-drill", CHECK_UNKNOWN, "status", NULL);
+    check_case_expect(&c, "last-drill", CHECK_UNKNOWN, "a drill that the sidecar", NULL);
     c.facts.backup.drilled_ms = 0;
     check_case_expect(&c, "last-drill", CHECK_WARN, "never", "verify-schedule @weekly");
     c.facts.backup.has_drill_server = 0;
