@@ -124,7 +124,8 @@ void check_look_delayed_fsync(const struct check_facts *facts, struct check_resu
         !check_info_count(facts, "uptime_in_seconds", &uptime_s, result))
         return;
     format_seconds(uptime_s, up, sizeof(up));
-    if (check_times(delayed, 3600) <= uptime_s) { /* one an hour is a disk's bad moment */
+    /* one an hour is a disk's bad moment, also in the first */
+    if (delayed <= 1 || check_times(delayed, 3600) <= uptime_s) {
         check_ok(result, "%lld in %s", (long long)delayed, up);
         return;
     }
