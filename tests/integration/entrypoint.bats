@@ -250,6 +250,24 @@ CONF
     done
 }
 
+@test "what was restored has to be where the server looks" {
+    serves --profile rdb -- "${server[@]}" "$socket"
+    cli SET a b
+    does 0 backup --data-dir "$data" --redis-url "unix://$socket"
+    stop_pid KILL "$job"
+    lose_volume
+    rm -f "$socket"
+    # one for appendonly no, killed when it had committed; the next start finishes it, for a server
+    # that has been changed since
+    ASAN_OPTIONS=detect_leaks=0 run strace -qq -o /dev/null -e trace=renameat,renameat2 \
+        -e inject=renameat,renameat2:signal=KILL:when=2 \
+        "$redkeep" restore --data-dir "$data" --appendonly no
+    [[ $status == 137 && -d $data/.redkeep-restore.ready ]]
+    refuses 6 'would lose data' appendonly.aof.manifest -- -- "${server[@]}" "$socket" --appendonly yes
+    serves -- "${server[@]}" "$socket" --appendonly no
+    [[ $(cli GET a) == b ]]
+}
+
 @test "settings that say something else than the server's arguments end it" {
     mkdir "$dir/elsewhere"
     REDKEEP_DATA_DIR=$dir/elsewhere refuses 6 'would lose data' elsewhere -- -- "${server[@]}" "$socket"
