@@ -154,8 +154,8 @@ static void look_deletable(const struct check_facts *facts, struct check_result 
     } else if (backup->is_directory) {
         check_bad(result, CHECK_WARN, "this process may delete, and a directory keeps nothing");
         check_wants(result, "a second copy that this process cannot delete");
-        check_fix_by(result, "repository s3://<bucket>/<prefix>   # of a bucket with versions; or "
-                             "snapshots of the file system");
+        check_fix_by(result, "# of a bucket with versions; or snapshots of the file system\n"
+                             "repository s3://<bucket>/<prefix>");
     } else {
         check_bad(result, CHECK_WARN,
                   "these credentials may delete, and the bucket keeps nothing of it");

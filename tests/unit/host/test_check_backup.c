@@ -148,8 +148,8 @@ START_TEST(who_can_delete_needs_a_bucket_that_remembers)
     c.facts.backup.may_delete = 1;
     c.facts.backup.is_versioned = 0;
     check_case_expect(&c, "deletable", CHECK_WARN, "a directory keeps nothing",
-                      "repository s3://<bucket>/<prefix>   # of a bucket with versions; or "
-                      "snapshots of the file system");
+                      "# of a bucket with versions; or snapshots of the file system\n"
+                      "repository s3://<bucket>/<prefix>");
     check_case_release(&c);
 }
 END_TEST
