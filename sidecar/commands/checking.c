@@ -14,9 +14,10 @@
 #include "base/mem.h"
 #include "commands/objects.h"
 #include "daemon/http.h"
+#include "host/path_answers.h"
 #include "redis/redis_url.h"
 
-enum { SERVER_MS = 2000, SIDECAR_MS = 2000, STATUS_MAX = 4 * 1024 * 1024 };
+enum { SERVER_MS = 2000, SIDECAR_MS = 2000, DISK_MS = 3000, STATUS_MAX = 4 * 1024 * 1024 };
 
 #define FILE_SCHEME "file://"
 
@@ -158,11 +159,14 @@ static int is_on_volume(const char *data_dir, const char *repository)
 static void read_volume(const struct command_context *context, struct checking *checking)
 {
     const struct settings *settings = context->settings;
+    const char *dir = settings->data_dir;
+    bool answers = path_answers(dir, true, context->clock, DISK_MS);
 
-    check_read_volume(&checking->facts, settings->data_dir, context->clock, true,
+    check_read_volume(&checking->facts, answers ? dir : NULL, context->clock, true,
                       &checking->volume);
+    checking->facts.volume.why = answers ? NULL : "the volume does not answer";
     checking->facts.volume.repository_is_inside =
-        is_on_volume(settings->data_dir, settings->repository);
+        answers && checking->disk_answers ? is_on_volume(dir, settings->repository) : -1;
 }
 
 static int64_t time_of(const struct json *object, const char *key)
@@ -236,7 +240,8 @@ static void ask_sidecar(const struct settings *settings, struct check_backup *ou
         take_status(status, out);
 }
 
-static void read_backup(const struct settings *settings, struct check_backup *out)
+static void read_backup(const struct settings *settings, bool disk_answers,
+                        struct check_backup *out)
 {
     const char *dir = repository_dir(settings->repository);
 
@@ -256,7 +261,7 @@ static void read_backup(const struct settings *settings, struct check_backup *ou
     };
     if (settings->repository == NULL)
         return;
-    if (dir != NULL) {
+    if (dir != NULL && disk_answers) {
         out->may_delete = access(dir, F_OK) != 0 ? -1 : access(dir, W_OK) == 0;
         out->is_versioned = 0;
     }
@@ -273,9 +278,11 @@ int checking_begin(const struct command_context *context, struct checking *out, 
         return err_sys(err, ERR_FAILED, "cannot open /");
     checking->facts.now_ms = clock_wall_ms(context->clock);
     check_read_clock(&checking->facts);
+    const char *dir = repository_dir(context->settings->repository);
+    checking->disk_answers = dir == NULL || path_answers(dir, false, context->clock, DISK_MS);
     read_server(context, checking);
     read_volume(context, checking);
-    read_backup(context->settings, &checking->facts.backup);
+    read_backup(context->settings, checking->disk_answers, &checking->facts.backup);
     return 0;
 }
 

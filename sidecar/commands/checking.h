@@ -19,6 +19,7 @@ struct checking {
     char *server_why;
     struct redis *redis; /* NULL: it cannot be asked */
     struct check_reading *volume;
+    bool disk_answers; /* that of a file:// repository; true for any other */
 };
 
 /* Not to know is no failure; ERR_FAILED when not even / can be opened. The caller releases *out. */

@@ -123,15 +123,9 @@ static void look_encryption(const struct check_facts *facts, struct check_result
     } else if (facts->backup.is_encrypted == 1) {
         check_ok(result, "encrypted by redkeep");
     } else {
-        check_bad(result, CHECK_WARN, "not encrypted by redkeep");
-        check_wants(result, "encrypted at rest, and read by nobody else");
-        check_fix_by(result, "%s",
-                     facts->backup.is_directory
-                         ? "chmod 700 <the repository>   # and on an encrypted file system"
-                         : "aws s3api put-bucket-encryption --bucket <bucket> "
-                           "--server-side-encryption-configuration '{\"Rules\":[{"
-                           "\"ApplyServerSideEncryptionByDefault\":"
-                           "{\"SSEAlgorithm\":\"aws:kms\"}}]}'");
+        check_unknown(result,
+                      "not by redkeep; whether the %s is encrypted cannot be seen from here",
+                      facts->backup.is_directory ? "file system" : "bucket");
     }
 }
 
@@ -141,13 +135,13 @@ static void look_deletable(const struct check_facts *facts, struct check_result 
 
     if (!has_repository(facts, result))
         return;
-    if (backup->may_delete < 0) {
+    if (backup->is_versioned == 1) {
+        check_ok(result, "whatever these credentials delete, the bucket keeps it");
+    } else if (backup->may_delete < 0) {
         check_unknown(result, "whether these credentials may delete was not tried");
     } else if (backup->may_delete == 0) {
         check_ok(result, "these credentials may not delete%s",
                  backup->prunes == 1 ? "; prune is on, and can remove nothing" : "");
-    } else if (backup->is_versioned == 1) {
-        check_ok(result, "these credentials may delete, and the bucket keeps what they delete");
     } else if (backup->is_versioned < 0) {
         check_unknown(result, "these credentials may delete; whether the bucket keeps versions "
                               "needs s3:GetBucketVersioning");

@@ -13,6 +13,7 @@
 /* The volume, as the directory that redkeep sees; -1 and NULL: unknown. */
 struct check_volume {
     const char *path;        /* data-dir; NULL: none is set or it is not there */
+    const char *why;         /* without a path: why in words; static, NULL: none is set */
     const char *file_system; /* "ext4", "xfs", "nfs4", "overlay", "tmpfs": /proc/mounts' word */
     int64_t total_bytes;
     int64_t free_bytes;   /* for those who are not root */

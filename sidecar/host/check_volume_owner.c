@@ -18,7 +18,10 @@
 bool check_has_volume(const struct check_facts *facts, struct check_result *result)
 {
     if (facts->volume.path == NULL)
-        check_unknown(result, "this needs data-dir: the server's data directory, mounted here");
+        check_unknown(result, "%s",
+                      facts->volume.why != NULL
+                          ? facts->volume.why
+                          : "this needs data-dir: the server's data directory, mounted here");
     return facts->volume.path != NULL;
 }
 

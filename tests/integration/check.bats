@@ -409,6 +409,22 @@ slots_are_served() {
     json '[.checks[] | select(.scope | IN("server", "backup"))] | all(.status != "ok")'
 }
 
+@test "a disk that is dead is not waited for" {
+    truncate -s 40M "$dir/disk"
+    mkfs.ext4 -q "$dir/disk"
+    mount -o loop "$dir/disk" "$data"
+    server_start --save ''
+    fsfreeze -f "$data"
+    launch check --json
+    timeout 20 tail --pid="$job" -f /dev/null || true # whatever comes, the disk lives again
+    fsfreeze -u "$data"
+    ended 1
+    json '[.checks[] | select(.scope == "volume")] | length > 3 and all(.status == "unknown")'
+    json 'any(.checks[]; .value == "unknown: the volume does not answer")'
+    checked
+    json 'any(.checks[]; .id == "free-space" and .status == "ok")'
+}
+
 @test "people get the worst first, a line to paste, a sum, and colours only on a terminal" {
     local first
 
