@@ -23,19 +23,22 @@ void prune_result_release(struct prune_result *result)
 }
 
 /* A backup that is being stored has no manifest yet. By its id, which is by the clock of the host
- * that took it, and by the store's own times it must be older than any backup takes. */
-static bool is_old(const struct catalog_folder *folder, int64_t now_ms)
+ * that took it, and by the store's own times it must be older than any backup takes; and if our
+ * clock is days ahead of the store's, it is not ours that counts. */
+static bool is_old(const struct catalog_folder *folder, const struct store *store, int64_t now_ms)
 {
-    return folder->time_ms <= now_ms - PRUNE_ORPHAN_AGE_MS &&
-           folder->modified_ms <= now_ms - PRUNE_ORPHAN_AGE_MS;
+    int64_t ahead_ms = store->clock_offset_ms < 0 ? -store->clock_offset_ms : 0;
+    int64_t before_ms = now_ms - ahead_ms - PRUNE_ORPHAN_AGE_MS;
+
+    return folder->time_ms <= before_ms && folder->modified_ms <= before_ms;
 }
 
-static void add_row(const struct prune_options *options, const struct catalog_folder *folder,
-                    struct prune_result *result)
+static void add_row(const struct store *store, const struct prune_options *options,
+                    const struct catalog_folder *folder, struct prune_result *result)
 {
     struct prune_row *row = &result->rows[result->count];
 
-    if (!folder->has_manifest && !is_old(folder, result->now_ms)) {
+    if (!folder->has_manifest && !is_old(folder, store, result->now_ms)) {
         result->young++;
         return;
     }
@@ -156,7 +159,7 @@ static int make_plan(struct store *store, const struct prune_options *options,
 
     result->rows = xcalloc(folders->count + 1, sizeof(*result->rows));
     for (size_t i = 0; i < folders->count; i++)
-        add_row(options, &folders->folders[i], result);
+        add_row(store, options, &folders->folders[i], result);
     decide(options, result, &goes);
     if (!goes)
         return 0;

@@ -126,6 +126,9 @@ struct store_ops {
 
 struct store { /* the first member of every implementation */
     const struct store_ops *ops;
+    /* What a list has shown: the clock that modified_ms is by, less ours, where they are so far
+     * apart that the store has complained of it; else 0. */
+    int64_t clock_offset_ms;
 };
 
 static inline int store_put_small(struct store *store, const char *key, const void *data,

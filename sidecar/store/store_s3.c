@@ -307,6 +307,7 @@ static int s3_op_list(struct store *store, const char *prefix, char delimiter, s
             rc = give_page(&page, each, context, err);
         release_page(&page);
     } while (rc == 0 && token != NULL);
+    store->clock_offset_ms = s3->clock_offset_ms;
     return rc;
 }
 

@@ -65,6 +65,22 @@ START_TEST(orphans_are_swept_when_they_are_old_by_every_clock)
 }
 END_TEST
 
+/* A host whose clock is two days ahead, beside another that is storing a backup. */
+START_TEST(by_a_clock_that_runs_ahead_nothing_is_old)
+{
+    static const int64_t ahead_ms = INT64_C(48) * 60 * 60 * 1000;
+
+    pruning_put(&run, "20261120T115900Z-000000", "data.tar.zst", 0);
+    pruning_put(&run, "20261101T000000Z-000000", "data.tar.zst", 25);
+    run.clock.wall_ms += ahead_ms;
+    run.fake.store.clock_offset_ms = -ahead_ms;
+    must_succeed();
+    ck_assert(pruning_is_there(&run, "20261120T115900Z-000000"));
+    ck_assert(!pruning_is_there(&run, "20261101T000000Z-000000"));
+    ck_assert_uint_eq(run.result.young, 1);
+}
+END_TEST
+
 START_TEST(one_young_object_keeps_the_folder)
 {
     pruning_put(&run, A, "data.tar.zst", 100);
@@ -118,6 +134,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, orphans_are_swept_when_they_are_old_by_every_clock);
+    tcase_add_test(tcase, by_a_clock_that_runs_ahead_nothing_is_old);
     tcase_add_test(tcase, one_young_object_keeps_the_folder);
     tcase_add_test(tcase, an_orphan_that_becomes_a_backup_stays);
     tcase_add_test(tcase, ten_thousand_orphans_are_swept);

@@ -188,6 +188,14 @@ START_TEST(old_uploads_below_the_prefix_are_aborted)
 }
 END_TEST
 
+static int pass_over(void *context, const struct store_entry *entry, struct err *err)
+{
+    (void)context;
+    (void)entry;
+    (void)err;
+    return 0;
+}
+
 START_TEST(how_old_an_upload_is_says_the_clock_of_the_store)
 {
     static const int64_t day_ms = INT64_C(24) * 60 * 60 * 1000;
@@ -207,6 +215,8 @@ START_TEST(how_old_an_upload_is_says_the_clock_of_the_store)
     ck_assert_msg(store_sweep(store, &sweep, &swept, &err) == 0, "%s", err.msg);
     ck_assert_uint_eq(swept.count, 2);
     ck_assert_uint_eq(s3_peer_count(peer, "uploadId=2"), 0);
+    ck_assert_msg(store_list(store, "", '\0', pass_over, NULL, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(store->clock_offset_ms, -2 * day_ms);
 }
 END_TEST
 
