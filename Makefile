@@ -82,5 +82,4 @@ $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libsidecar.a
 -include $(LIB_OBJ:.o=.d) $(SUP_OBJ:.o=.d) $(UNIT_BIN:=.d) $(BENCH_BIN:=.d) $(B)/sidecar/main.d
 
 include tests/house.mk
-include tests/bench/bench.mk
-include tests/integration/demo.mk
+include $(sort $(wildcard tests/*/*.mk))

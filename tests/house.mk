@@ -4,9 +4,9 @@
 T ?=# one module: make unit T=s3_sign
 FUZZ_SECONDS ?= 60
 
-DEPS := deps-build deps-test deps-lint deps-bench
+DEPS := deps-build deps-test deps-lint deps-bench deps-matrix deps-containers deps-kubernetes
 .PHONY: deps $(DEPS)
-deps: deps-build ## installs missing Debian packages; also deps-test, deps-lint, deps-bench
+deps: deps-build ## installs missing Debian packages; also deps-test, -lint, -bench, -matrix, ...
 $(DEPS): deps-%:
 	$(Q)tests/support/deps.sh $*
 

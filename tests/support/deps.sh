@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that a part of the project needs and that are not there.
-# usage: deps.sh build|test|lint|bench
+# usage: deps.sh build|test|lint|bench|matrix|containers|kubernetes
 # shellcheck disable=SC2034 # the lists are read through their names
 set -euo pipefail
 
@@ -11,11 +11,15 @@ test=("${build[@]}" check libsubunit-dev bats redis-server redis-tools ceph-mon 
 lint=("${build[@]}" check libsubunit-dev clang clang-format clang-tidy cppcheck shellcheck
     universal-ctags libclang-rt-14-dev)
 bench=("${build[@]}" redis-server redis-tools zstd rclone restic awscli python3 curl openssl)
+matrix=("${test[@]}" mmdebstrap patchelf)
+containers=("${test[@]}" mmdebstrap runc iptables git)
+kubernetes=("${containers[@]}" golang-go dpkg-dev containerd containernetworking-plugins etcd-server
+    python3 python3-yaml)
 
 case "${1:-}" in
-build | test | lint | bench) declare -n wanted=$1 ;;
+build | test | lint | bench | matrix | containers | kubernetes) declare -n wanted=$1 ;;
 *)
-    echo "usage: $0 build|test|lint|bench" >&2
+    sed -n '3s/^# //p' "$0" >&2
     exit 2
     ;;
 esac
