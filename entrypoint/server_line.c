@@ -30,7 +30,7 @@ static void add_setting(struct server_line *line, const struct profile_setting *
 }
 
 void server_line_make(const struct server_words *words, const struct server_conf *own,
-                      enum profile profile, struct server_line *out)
+                      const struct server_additions *additions, struct server_line *out)
 {
     struct server_line line = {0};
     size_t at = own->has_file ? 2 : 1;
@@ -40,8 +40,15 @@ void server_line_make(const struct server_words *words, const struct server_conf
     for (size_t i = 0; i < profile_table_count && !own->needs_none; i++) {
         const struct profile_setting *setting = &profile_table[i];
 
-        if (profile_has(profile, setting) && server_conf_find(own, setting->name) == NULL)
+        if (profile_has(additions->profile, setting) &&
+            server_conf_find(own, setting->name) == NULL)
             add_setting(&line, setting);
+    }
+    if (additions->primary != NULL && server_conf_find(own, "replicaof") == NULL &&
+        server_conf_find(own, "slaveof") == NULL && !own->needs_none) {
+        add(&line, xstrdup("--replicaof"));
+        add(&line, xstrdup(additions->primary));
+        add(&line, xasprintf("%u", additions->primary_port));
     }
     for (size_t i = at; i < words->count; i++)
         add(&line, xstrdup(words->list[i]));

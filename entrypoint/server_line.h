@@ -1,23 +1,31 @@
 /*
  * The command line that the server is started with: what the profile sets, behind the user's
  * configuration file and in front of the user's other arguments. Whatever the user sets anywhere is
- * left out of the profile: a line of the file would lose against an argument of ours, and a second
+ * left out of it: a line of the file would lose against an argument of ours, and a second
  * `save` would be added to the first. Pure.
  */
 #ifndef ENTRYPOINT_SERVER_LINE_H
 #define ENTRYPOINT_SERVER_LINE_H
 
+#include <stdint.h>
+
 #include "entrypoint/profile.h"
 #include "entrypoint/server_conf.h"
+
+struct server_additions {
+    enum profile profile;
+    const char *primary; /* the host it replicates; NULL: none */
+    uint16_t primary_port;
+};
 
 struct server_line {
     char **words; /* ended by NULL */
     size_t count;
 };
 
-/* The user's words and what they mean, and a profile. The caller releases. */
+/* The user's words and what they mean, and what comes to them. The caller releases. */
 void server_line_make(const struct server_words *words, const struct server_conf *own,
-                      enum profile profile, struct server_line *out);
+                      const struct server_additions *additions, struct server_line *out);
 void server_line_release(struct server_line *line);
 
 /* For people and shells: quoted where a shell would need it, passwords as ***. Heap. */

@@ -26,6 +26,7 @@ struct restore_options {
     bool create;           /* make dir when it is not there */
     bool if_empty;         /* a volume that holds data is success, untouched */
     bool if_backup_exists; /* a repository without any backup is success */
+    bool is_replica;       /* an empty volume is left as it is: the primary fills it */
     bool force;            /* what is there is moved aside */
     bool dry_run;
     const char *instance;
@@ -60,8 +61,9 @@ struct restore_skipped {
 
 struct restore_result {
     bool restored;
-    const char *reason;     /* "restored", "volume-holds-data", "no-backup", "dry-run"; static */
-    char *id;               /* NULL: none */
+    const char
+        *reason; /* "restored", "volume-holds-data", "no-backup", "replica", "dry-run"; static */
+    char *id;    /* NULL: none */
     int64_t restored_to_ms; /* the moment that the data shows; -1 */
     bool has_keys;
     uint64_t keys;

@@ -63,13 +63,14 @@ int restore_check_volume(const struct restore_job *job, const struct volume_name
     char what[VOLUME_WHAT_MAX];
     bool holds = false;
 
-    *out_go_on = true;
     if (is_in_the_way(job, names, &holds, what, err) != 0)
         return -1;
+    *out_go_on = !holds && !options->is_replica;
+    if (*out_go_on)
+        return 0;
+    job->result->reason = holds ? "volume-holds-data" : "replica";
     if (!holds)
         return 0;
-    *out_go_on = false;
-    job->result->reason = "volume-holds-data";
     restore_tell(options, "%s holds data: %s", options->dir, what);
     if (options->if_empty)
         return 0;

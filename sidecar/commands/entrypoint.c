@@ -20,192 +20,15 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "commands/preparing.h"
+#include "commands/starting.h"
 #include "commands/target.h"
-#include "daemon/settings_table.h"
 #include "entrypoint/nofile.h"
 #include "entrypoint/pair_run.h"
-#include "entrypoint/server_line.h"
 #include "entrypoint/server_user.h"
 
 #define PASSWD "/etc/passwd"
 #define UMASK_PLAIN 0022 /* what it is where nobody has thought of it */
 #define UMASK_PRIVATE 0077
-
-struct starting {
-    const struct command_context *context;
-    struct server_words words; /* the user's */
-    char **word_list;
-    struct server_conf own; /* what they mean */
-    enum profile profile;
-    struct server_line line;   /* what is started */
-    struct server_conf merged; /* what that means */
-    char *cwd;
-    struct settings settings; /* the context's, with what the server will really use; borrows */
-    char *redis_url;
-    char *version;
-};
-
-static void starting_release(struct starting *starting)
-{
-    server_conf_release(&starting->own);
-    server_conf_release(&starting->merged);
-    server_line_release(&starting->line);
-    free(starting->word_list);
-    free(starting->cwd);
-    free(starting->redis_url);
-    free(starting->version);
-}
-#define auto_starting auto_with(starting_release)
-
-/* ---- what will be started ---- */
-
-static bool ends_with_conf(const char *word)
-{
-    size_t len = strlen(word);
-
-    return len > strlen(".conf") && strcmp(word + len - strlen(".conf"), ".conf") == 0;
-}
-
-/* As in the official images, `--appendonly yes` or `redis.conf` alone is for the server that is
- * there. */
-static void take_words(struct starting *starting)
-{
-    const struct arguments *arguments = starting->context->arguments;
-    bool has_program = arguments->words[0][0] != '-' && !ends_with_conf(arguments->words[0]);
-    struct target ignored;
-    size_t count = 0;
-
-    starting->word_list = xcalloc(arguments->word_count + 2, sizeof(*starting->word_list));
-    if (!has_program)
-        starting->word_list[count++] =
-            (char *)(uintptr_t)(target_ask_program("redis-server", &ignored) ? "redis-server"
-                                                                             : "valkey-server");
-    for (size_t i = 0; i < arguments->word_count; i++) /* nobody writes to them */
-        starting->word_list[count++] = (char *)(uintptr_t)arguments->words[i];
-    starting->words = (struct server_words){.list = starting->word_list, .count = count};
-}
-
-static int understand(struct starting *starting, struct err *err)
-{
-    const char *profile = command_option(starting->context, "profile");
-    struct server_words merged;
-
-    if (starting->context->arguments->word_count == 0)
-        return err_set(err, ERR_CONFIG,
-                       "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
-                       "[OPTION]... -- redis-server [ARGUMENT]...");
-    if (profile != NULL && profile_parse(profile, &starting->profile, err) != 0)
-        return -1;
-    take_words(starting);
-    starting->cwd = getcwd(NULL, 0);
-    if (starting->cwd == NULL)
-        return err_sys(err, ERR_FAILED, "cannot tell the working directory");
-    if (server_conf_read(&starting->words, starting->cwd, &starting->own, err) != 0)
-        return -1;
-    server_line_make(&starting->words, &starting->own, starting->profile, &starting->line);
-    merged.list = starting->line.words;
-    merged.count = starting->line.count;
-    return server_conf_read(&merged, starting->cwd, &starting->merged, err);
-}
-
-static bool is_default(const struct settings *settings, const char *name)
-{
-    const struct setting_row *row = setting_find(name);
-
-    return row != NULL && settings->shown != NULL &&
-           strcmp(settings->shown[row - setting_table].origin, "default") == 0;
-}
-
-static bool is_yes(const struct server_conf *conf, const char *name)
-{
-    return strcasecmp(server_conf_get(conf, name, "no"), "yes") == 0;
-}
-
-/* Where the server will listen on this host; NULL: as the setting says. Heap. */
-static char *own_url(const struct server_conf *conf)
-{
-    const char *port = server_conf_get(conf, "port", "6379");
-    const char *socket_path = server_conf_get(conf, "unixsocket", NULL);
-
-    if (strcmp(port, "0") != 0)
-        return xasprintf("redis://127.0.0.1:%s", port);
-    if (socket_path == NULL)
-        return NULL;
-    return socket_path[0] == '/' ? xasprintf("unix://%s", socket_path)
-                                 : xasprintf("unix://%s/%s", conf->dir, socket_path);
-}
-
-/* INVARIANT (what is on the volume is what the server loads): what was said to redkeep has to be
- * what was said to the server. */
-static int agree(const char *setting, const char *ours, const char *theirs, const char *dir,
-                 struct err *err)
-{
-    if (ours == NULL || strcmp(ours, theirs) == 0)
-        return 0;
-    return err_set(err, ERR_CORRUPT,
-                   "%s: a server that starts now would lose data: it is started with %s %.200s, "
-                   "and redkeep is set to %.200s, so what one writes the other does not read. "
-                   "HINT: leave out redkeep's setting %s: the server's is taken",
-                   dir, setting, theirs, ours, setting);
-}
-
-static bool is_same_dir(const char *a, const char *b)
-{
-    struct stat of_a;
-    struct stat of_b;
-
-    if (strcmp(a, b) == 0)
-        return true;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
-           of_a.st_ino == of_b.st_ino;
-}
-
-static int check_agreement(const struct starting *starting, struct err *err)
-{
-    static const char *const appendonly[] = {
-        [SETTINGS_APPENDONLY_AUTO] = NULL,
-        [SETTINGS_APPENDONLY_YES] = "yes",
-        [SETTINGS_APPENDONLY_NO] = "no",
-    };
-    const struct settings *said = starting->context->settings;
-    const struct settings *real = &starting->settings;
-    const char *dir = real->data_dir;
-
-    if (strcmp(dir, "/") == 0)
-        return err_set(err, ERR_CONFIG,
-                       "the server would have its data in /, the root directory. HINT: give it "
-                       "`--dir /data`, or the container that working directory");
-    if (!is_default(said, "data-dir") && !is_same_dir(said->data_dir, dir))
-        return agree("dir", said->data_dir, dir, dir, err);
-    if (agree("appendonly", appendonly[said->appendonly], appendonly[real->appendonly], dir, err) !=
-            0 ||
-        agree("dbfilename", said->dbfilename, real->dbfilename, dir, err) != 0 ||
-        agree("appendfilename", said->appendfilename, real->appendfilename, dir, err) != 0)
-        return -1;
-    return agree("appenddirname", said->appenddirname, real->appenddirname, dir, err);
-}
-
-/* The settings as they are for this server. */
-static void settle(struct starting *starting)
-{
-    const struct server_conf *conf = &starting->merged;
-    struct settings *settings = &starting->settings;
-
-    *settings = *starting->context->settings;
-    settings->data_dir = conf->dir;
-    settings->appendonly =
-        is_yes(conf, "appendonly") ? SETTINGS_APPENDONLY_YES : SETTINGS_APPENDONLY_NO;
-    /* only read from here on */
-    settings->dbfilename = (char *)(uintptr_t)server_conf_get(conf, "dbfilename", "dump.rdb");
-    settings->appendfilename =
-        (char *)(uintptr_t)server_conf_get(conf, "appendfilename", "appendonly.aof");
-    settings->appenddirname =
-        (char *)(uintptr_t)server_conf_get(conf, "appenddirname", "appendonlydir");
-    if (is_default(settings, "redis-url"))
-        starting->redis_url = own_url(conf);
-    if (starting->redis_url != NULL)
-        settings->redis_url = starting->redis_url;
-}
 
 /* The program that is started is the best witness of what it can load. */
 static void ask_version(struct starting *starting)
@@ -365,7 +188,7 @@ static int make_ready(struct starting *starting, struct err *err)
         log_info("no repository is set: the volume is guarded, and nothing can be restored");
         rc = preparing_guard(&context, err);
     } else {
-        rc = preparing_run(&context, &is_restored, err);
+        rc = preparing_run(&context, starting->is_replica, &is_restored, err);
     }
     (void)fflush(context.out); /* main.c looks whether that went well, where we come back to it */
     if (rc != 0)
@@ -454,12 +277,11 @@ static int run(const struct command_context *context, struct err *err)
     auto_starting struct starting starting = {.context = context};
     bool with_sidecar = command_flag(context, "with-sidecar");
 
-    if (understand(&starting, err) != 0)
+    if (starting_understand(&starting, err) != 0)
         return -1;
-    settle(&starting);
     if (command_flag(context, "print"))
         print(&starting, context->out);
-    if (!starting.merged.needs_none && check_agreement(&starting, err) != 0)
+    if (!starting.merged.needs_none && starting_check(&starting, err) != 0)
         return -1;
     if (command_flag(context, "print"))
         return 0;

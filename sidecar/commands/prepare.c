@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "commands/guarding.h"
+#include "commands/primary.h"
 #include "commands/restored.h"
 #include "commands/restoring.h"
 
@@ -52,12 +53,14 @@ int preparing_guard(const struct command_context *context, struct err *err)
     return rc;
 }
 
-int preparing_run(const struct command_context *context, bool *out_restored, struct err *err)
+int preparing_run(const struct command_context *context, bool is_replica, bool *out_restored,
+                  struct err *err)
 {
     struct restoring restoring = {.context = context, .dir = context->settings->data_dir};
     auto_restore_result struct restore_result result = {0};
     auto_guard_result struct guard_result guarded = {0};
-    struct restore_options options = {.at_ms = -1, .if_empty = true, .if_backup_exists = true};
+    struct restore_options options = {
+        .at_ms = -1, .if_empty = true, .if_backup_exists = true, .is_replica = is_replica};
 
     if (restoring_begin(&restoring, &options, err) != 0)
         return -1;
@@ -85,9 +88,12 @@ int preparing_run(const struct command_context *context, bool *out_restored, str
 
 static int run(const struct command_context *context, struct err *err)
 {
+    auto_free char *primary = NULL;
     bool ignored;
 
-    return preparing_run(context, &ignored, err);
+    if (primary_find(context->settings, &primary, &(uint16_t){0}, err) != 0)
+        return -1;
+    return preparing_run(context, primary != NULL, &ignored, err);
 }
 
 static const struct option_spec options[] = {

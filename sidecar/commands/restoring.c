@@ -156,6 +156,8 @@ void restoring_print(const struct restore_result *result, const char *dir, FILE 
         (void)fprintf(out, "%s holds data: left as it is\n", dir);
     else if (is_reason(result, "no-backup"))
         (void)fprintf(out, "the repository has no backup of this instance: nothing to restore\n");
+    else if (is_reason(result, "replica"))
+        (void)fprintf(out, "%s holds no data: left to the primary, which fills it\n", dir);
     if (result->other_instances != NULL)
         (void)fprintf(out, "it has some of other instances: %s (--instance names one)\n",
                       result->other_instances);

@@ -86,6 +86,7 @@ struct settings {
     struct settings_owner restore_owner;
     char *server_user;         /* name, UID or UID:GID; NULL = redis, else valkey */
     enum settings_guard guard; /* of what prepare finds on the volume */
+    char *primary;             /* HOST:PORT; NULL = off */
 
     /* the repository */
     char *repository; /* NULL = not set */

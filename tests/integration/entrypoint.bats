@@ -111,6 +111,22 @@ PROFILES
     grep -q '3 of its 4 settings' "$dir/job.err"
 }
 
+@test "an empty replica replicates its primary, and restores nothing" {
+    export REDKEEP_PRIMARY=127.0.0.1:1
+    serves -- redis-server --port 0 --unixsocket "$socket" --dir "$data" --appendonly yes
+    is replicaof '127.0.0.1 1'
+    grep -q 'left to the primary' "$dir/job.out"
+    end_server
+    lose_volume
+    unset REDKEEP_PRIMARY # by the server's own words
+    serves -- redis-server --port 0 --unixsocket "$socket" --dir "$data" --replicaof 127.0.0.1 2
+    grep -q 'left to the primary' "$dir/job.out"
+    end_server
+    lose_volume
+    serves -- redis-server --port 0 --unixsocket "$socket" --dir "$data" --replicaof no one
+    grep -q 'nothing to restore' "$dir/job.out"
+}
+
 @test "--print shows it all, hides passwords, and starts nothing" {
     does 0 entrypoint --profile durable --print -- redis-server --requirepass hidden --dir "$data"
     [[ $output == *"appendfsync always"*"on the disk before its answer"*"dir $data"* ]]

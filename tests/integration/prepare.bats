@@ -52,6 +52,25 @@ teardown() {
     refused 5 store prepare
 }
 
+@test "an empty replica is left to its primary, and the primary restored" {
+    server_start --appendonly yes
+    fill 100
+    backup
+    server_kill
+    lose_volume
+    export REDKEEP_PRIMARY=redis-0.redis:6379
+    does 0 prepare --json
+    json '.restored == false and .reason == "replica" and .backup == null'
+    [[ -z $(ls -A "$data") ]]
+    does 0 prepare
+    [[ $output == *"left to the primary"* ]]
+    REDKEEP_PRIMARY=$(hostname).redis:6379 does 0 prepare --json
+    json '.restored and .reason == "restored"'
+    does 0 prepare --json # the data of a replica is guarded as any
+    json '.reason == "volume-holds-data" and .guard.findings == []'
+    REDKEEP_PRIMARY=redis-0 refused 2 config prepare
+}
+
 @test "a trap is mended, reported, or passed over, as the setting guard says" {
     server_start --appendonly no
     cli SET a 1 >/dev/null

@@ -76,7 +76,7 @@ static struct server_words words_of(const char *const *list)
     return words;
 }
 
-static char *line_of(const char *const *list, enum profile profile)
+static char *line_of(const char *const *list, struct server_additions additions)
 {
     struct server_words words = words_of(list);
     struct server_conf own;
@@ -84,7 +84,7 @@ static char *line_of(const char *const *list, enum profile profile)
     struct err err;
 
     ck_assert_msg(server_conf_read(&words, "/data", &own, &err) == 0, "%s", err.msg);
-    server_line_make(&words, &own, profile, &line);
+    server_line_make(&words, &own, &additions, &line);
     ck_assert_ptr_null(line.words[line.count]);
     char *text = server_line_format(&line);
     server_line_release(&line);
@@ -94,35 +94,48 @@ static char *line_of(const char *const *list, enum profile profile)
 
 static const struct {
     const char *words[WORDS_MAX];
-    enum profile profile;
+    struct server_additions additions;
     const char *expected;
 } lines[] = {
-    {{"redis-server", "--port", "1"}, PROFILE_NONE, "redis-server --port 1"},
+    {{"redis-server", "--port", "1"}, {.profile = PROFILE_NONE}, "redis-server --port 1"},
     {{"redis-server"},
-     PROFILE_CACHE,
+     {.profile = PROFILE_CACHE},
      "redis-server --save '' --appendonly no --stop-writes-on-bgsave-error no "
      "--maxmemory-policy allkeys-lru"},
     {{"redis-server", "--port", "1"},
-     PROFILE_RDB,
+     {.profile = PROFILE_RDB},
      "redis-server --save 3600 1 300 100 60 10000 --appendonly no --rdbcompression yes "
      "--rdbchecksum yes --stop-writes-on-bgsave-error yes --port 1"},
     {{"redis-server", "/dev/null", "--save 60 1", "--APPENDONLY", "no", "--rdbcompression", "no"},
-     PROFILE_RDB,
+     {.profile = PROFILE_RDB},
      "redis-server /dev/null --rdbchecksum yes --stop-writes-on-bgsave-error yes '--save 60 1' "
      "--APPENDONLY no --rdbcompression no"},
-    {{"redis-server", "--version"}, PROFILE_DURABLE, "redis-server --version"},
+    {{"redis-server", "--version"}, {.profile = PROFILE_DURABLE}, "redis-server --version"},
     {{"redis-server", "--requirepass", "a b", "--masterauth secret", "--user", "x", ">y", "--port",
       "1"},
-     PROFILE_NONE,
+     {.profile = PROFILE_NONE},
      "redis-server --requirepass *** --masterauth *** --user *** *** --port 1"},
     {{"redis-server", "--dir", "/it's here", "--logfile", ""},
-     PROFILE_NONE,
+     {.profile = PROFILE_NONE},
      "redis-server --dir '/it'\\''s here' --logfile ''"},
+    {{"redis-server", "/dev/null", "--port", "1"},
+     {.primary = "redis-0.redis", .primary_port = 6380},
+     "redis-server /dev/null --replicaof redis-0.redis 6380 --port 1"},
+    {{"redis-server", "--replicaof", "no", "one"}, /* it has been promoted */
+     {.primary = "redis-0.redis", .primary_port = 6380},
+     "redis-server --replicaof no one"},
+    {{"redis-server", "--slaveof other 1"},
+     {.profile = PROFILE_CACHE, .primary = "redis-0.redis", .primary_port = 6380},
+     "redis-server --save '' --appendonly no --stop-writes-on-bgsave-error no "
+     "--maxmemory-policy allkeys-lru '--slaveof other 1'"},
+    {{"redis-server", "--sentinel"},
+     {.primary = "a", .primary_port = 1},
+     "redis-server --sentinel"},
 };
 
 START_TEST(the_profile_stands_before_what_is_the_users_and_never_against_it)
 {
-    char *text = line_of(lines[_i].words, lines[_i].profile);
+    char *text = line_of(lines[_i].words, lines[_i].additions);
 
     ck_assert_str_eq(text, lines[_i].expected);
     free(text);
@@ -139,7 +152,7 @@ START_TEST(what_a_line_means_is_the_users_wherever_they_have_said_something)
     struct err err;
 
     ck_assert_int_eq(server_conf_read(&words, "/data", &own, &err), 0);
-    server_line_make(&words, &own, all[_i], &line);
+    server_line_make(&words, &own, &(struct server_additions){.profile = all[_i]}, &line);
     words = (struct server_words){.list = line.words, .count = line.count};
     ck_assert_int_eq(server_conf_read(&words, "/data", &merged, &err), 0);
     for (size_t i = 0; i < profile_table_count; i++) {
