@@ -99,21 +99,6 @@ START_TEST(a_volume_that_holds_data_comes_up_without_the_store)
 }
 END_TEST
 
-START_TEST(an_empty_volume_of_a_replica_is_left_to_its_primary)
-{
-    run.unreachable = true;
-    run.options.if_empty = true;
-    run.options.is_replica = true;
-    ck_assert_int_eq(restoring_run(&run), 0);
-    ck_assert(!run.result.restored);
-    ck_assert_str_eq(run.result.reason, "replica");
-    ck_assert_uint_eq(run.opened, 0);
-    tree_write(run.fd, "dump.rdb", "x", 1);
-    ck_assert_int_eq(restoring_run(&run), 0);
-    ck_assert_str_eq(run.result.reason, "volume-holds-data");
-}
-END_TEST
-
 static void with_other_names(struct manifest *to)
 {
     free(to->dbfilename);
@@ -464,7 +449,6 @@ static TCase *options_case(void)
     tcase_add_test(tcase, the_newest_backup_is_restored);
     tcase_add_test(tcase, a_second_restore_is_refused);
     tcase_add_test(tcase, a_volume_that_holds_data_comes_up_without_the_store);
-    tcase_add_test(tcase, an_empty_volume_of_a_replica_is_left_to_its_primary);
     tcase_add_test(tcase, data_under_the_names_that_the_backup_has_is_data);
     tcase_add_test(tcase, an_empty_repository_is_a_failure_or_not_as_asked);
     tcase_add_test(tcase, a_wrong_instance_is_told);

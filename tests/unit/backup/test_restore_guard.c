@@ -163,6 +163,21 @@ static void put_theirs(struct restoring *at)
         tree_write(at->fd, "dump.rdb", "theirs", 6);
 }
 
+START_TEST(an_empty_volume_of_a_replica_is_left_to_its_primary)
+{
+    run.unreachable = true;
+    run.options.if_empty = true;
+    run.options.is_replica = true;
+    ck_assert_int_eq(restoring_run(&run), 0);
+    ck_assert(!run.result.restored);
+    ck_assert_str_eq(run.result.reason, "replica");
+    ck_assert_uint_eq(run.opened, 0);
+    tree_write(run.fd, "dump.rdb", "x", 1);
+    ck_assert_int_eq(restoring_run(&run), 0);
+    ck_assert_str_eq(run.result.reason, "volume-holds-data");
+}
+END_TEST
+
 START_TEST(data_that_came_meanwhile_stays)
 {
     set_flags(_i);
@@ -443,6 +458,7 @@ int main(void)
     tcase_add_loop_test(tcase, under_a_server_nothing_begins, 0, COUNT(flags));
     tcase_add_loop_test(tcase, a_server_that_starts_at_any_time_ends_it, 0, COUNT(flags));
     tcase_add_test(tcase, a_volume_that_holds_data_is_left_to_its_server);
+    tcase_add_test(tcase, an_empty_volume_of_a_replica_is_left_to_its_primary);
     tcase_add_loop_test(tcase, data_that_came_meanwhile_stays, 0, 2);
     tcase_add_test(tcase, without_locks_another_restore_is_not_committed);
     tcase_add_test(tcase, a_directory_with_locks_is_no_warning);
