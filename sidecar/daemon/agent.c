@@ -69,7 +69,9 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
     agent->is_planned = false;
     agent_verify_plan(agent, now);
     if (!config->prunes)
-        agent_prune_forget(agent, now);
+        agent_let_go(agent, JOB_PRUNE, now);
+    if (!config->has_drill)
+        agent_let_go(agent, JOB_DRILL, now);
     if (!config->has_notify)
         forget_messages(agent, now);
     /* a backup that runs or waits is the one for every time that has passed */

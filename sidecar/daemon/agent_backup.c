@@ -251,7 +251,7 @@ static void clear_backup_problems(struct agent *agent, struct agent_time now)
     };
 
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        bool is_kept = agent_list_has(agent, problem) || agent_prune_has(agent, problem) ||
+        bool is_kept = agent_list_has(agent, problem) || agent_is_held(agent, problem) ||
                        agent->jobs[JOB_BACKUP].warnings[problem] != NULL;
 
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)

@@ -197,7 +197,7 @@ static void list_worked(struct agent *agent, struct agent_time now)
 
     agent->list_retry_ms = AGENT_LIST_RETRY_MS;
     for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
-        if (agent_list_has(agent, problem) && !agent_prune_has(agent, problem) &&
+        if (agent_list_has(agent, problem) && !agent_is_held(agent, problem) &&
             !(is_failing && problem == of_backup))
             agent_clear(agent, problem, now);
     }
@@ -205,7 +205,7 @@ static void list_worked(struct agent *agent, struct agent_time now)
     if (is_failing)
         return;
     agent_clear(agent, PROBLEM_STORE_UNREACHABLE, now);
-    if (!agent_prune_has(agent, PROBLEM_STORE_DENIED))
+    if (!agent_is_held(agent, PROBLEM_STORE_DENIED))
         agent_clear(agent, PROBLEM_STORE_DENIED, now);
     agent_clear(agent, PROBLEM_STORE_MISSING, now);
 }

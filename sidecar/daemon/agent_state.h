@@ -83,9 +83,8 @@ struct agent {
     int64_t retry_ms; /* monotonic; 0: none waits */
     bool is_failing;  /* the alarm was raised */
     bool verify_wanted;
-    enum job_kind verify_kind;  /* of the one that is wanted */
-    int64_t verify_ms;          /* wall: when the next one is scheduled, -1 none */
-    enum problem prune_problem; /* of the last prune, which no list disproves; PROBLEM_NONE: none */
+    enum job_kind verify_kind; /* of the one that is wanted */
+    int64_t verify_ms;         /* wall: when the next one is scheduled, -1 none */
     bool prune_wanted;
     int64_t early_ms; /* monotonic: when the last backup because of changes began */
 
@@ -122,6 +121,9 @@ struct agent {
     bool drain_failed;
 
     struct agent_job jobs[JOB_KIND_COUNT];
+    /* of the last prune, verification and drill, which no other job disproves; PROBLEM_NONE: none
+     */
+    enum problem held[JOB_KIND_COUNT];
 };
 
 /* agent.c */
@@ -171,10 +173,11 @@ void agent_verify_plan(struct agent *agent, struct agent_time now);
 /* Does one of those jobs run? NULL: no; else which, in words. */
 const char *agent_verify_running(const struct agent *agent);
 void agent_verify_tick(struct agent *agent, struct agent_time now);
-/* Is that what the last prune failed of? It stands until one goes well, whatever else does. */
-bool agent_prune_has(const struct agent *agent, enum problem problem);
-/* What it failed of is over: one went well, or none is wanted any more. */
-void agent_prune_forget(struct agent *agent, struct agent_time now);
+/* Did the last prune, verification or drill fail of that? It stands until one of the same kind goes
+ * well, whatever else does. */
+bool agent_is_held(const struct agent *agent, enum problem problem);
+/* What the job failed of is over: one went well, or none is wanted any more. */
+void agent_let_go(struct agent *agent, enum job_kind job, struct agent_time now);
 void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
                         struct agent_time now);
 

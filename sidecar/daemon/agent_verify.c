@@ -73,49 +73,66 @@ static void take_result(struct status *status, const struct json *row, int64_t n
     }
 }
 
-bool agent_prune_has(const struct agent *agent, enum problem problem)
+bool agent_is_held(const struct agent *agent, enum problem problem)
 {
-    return problem != PROBLEM_NONE && problem == agent->prune_problem;
+    bool is_held = false;
+
+    for (size_t i = 0; i < JOB_KIND_COUNT; i++)
+        is_held = is_held || agent->held[i] == problem;
+    return is_held && problem != PROBLEM_NONE;
 }
 
-void agent_prune_forget(struct agent *agent, struct agent_time now)
+void agent_let_go(struct agent *agent, enum job_kind job, struct agent_time now)
 {
-    enum problem problem = agent->prune_problem;
+    enum problem problem = agent->held[job];
 
-    agent->prune_problem = PROBLEM_NONE;
-    if (problem != PROBLEM_NONE && !agent_list_has(agent, problem) && !agent->is_failing)
+    agent->held[job] = PROBLEM_NONE;
+    if (problem != PROBLEM_NONE && !agent_is_held(agent, problem) &&
+        !agent_list_has(agent, problem) && !agent->is_failing)
         agent_clear(agent, problem, now);
 }
 
-static void prune_ended(struct agent *agent, const struct agent_end *end, struct agent_time now)
+static void take_results(struct status *status, const struct json *answer, int64_t now_ms)
 {
-    enum problem problem = agent->status->jobs[JOB_PRUNE].last_problem;
+    const struct json *results;
+    struct err ignored;
 
-    agent->list_ms = now.mono_ms; /* what is gone is not to be shown */
-    if (end->exit_code == 0)
-        agent_prune_forget(agent, now);
-    else if (problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_STORE_MISSING)
-        agent->prune_problem = PROBLEM_NONE; /* the next list that works says that it is over */
-    else if (agent->stop_ms == 0)
-        agent->prune_problem = problem;
+    if (answer == NULL || json_get(answer, "results", &results, &ignored) != 0)
+        return;
+    for (const struct json *row = json_first(results); row != NULL; row = json_next(row))
+        take_result(status, row, now_ms);
+}
+
+static void failed(struct agent *agent, enum job_kind job, struct agent_time now)
+{
+    const struct status_job *shown = &agent->status->jobs[job];
+    enum problem problem = shown->last_problem;
+
+    /* of these the next list that works says that they are over */
+    if (problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_STORE_MISSING)
+        agent->held[job] = PROBLEM_NONE;
+    else
+        agent->held[job] = problem;
+    agent_raise(agent, problem, true, now, shown->last_message);
 }
 
 void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
                         struct agent_time now)
 {
-    const struct status_job *shown = &agent->status->jobs[job];
-    const struct json *results;
-    struct err ignored;
-
     if (job == JOB_PRUNE)
-        prune_ended(agent, end, now);
-    else if (end->answer != NULL && json_get(end->answer, "results", &results, &ignored) == 0)
-        for (const struct json *row = json_first(results); row != NULL; row = json_next(row))
-            take_result(agent->status, row, now.wall_ms);
-    if (end->exit_code == 0 && job != JOB_PRUNE)
+        agent->list_ms = now.mono_ms; /* what is gone is not to be shown */
+    else
+        take_results(agent->status, end->answer, now.wall_ms);
+    if (end->exit_code != 0) {
+        if (agent->stop_ms == 0) /* else it was stopped */
+            failed(agent, job, now);
+        return;
+    }
+    agent_let_go(agent, job, now);
+    if (job == JOB_DRILL)
+        agent_let_go(agent, JOB_VERIFY, now); /* it proves all that a verification does */
+    if (job != JOB_PRUNE) {
         agent_log(agent, LOG_LEVEL_INFO, "%s: the newest backup is good", job_kind_name(job));
-    if (end->exit_code != 0 && agent->stop_ms == 0) /* else it was stopped */
-        agent_raise(agent, shown->last_problem, true, now, shown->last_message);
-    else if (end->exit_code == 0 && job != JOB_PRUNE)
         agent_clear(agent, PROBLEM_BACKUP_CORRUPT, now);
+    }
 }

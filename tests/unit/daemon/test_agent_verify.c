@@ -149,6 +149,33 @@ START_TEST(retention_that_did_not_reach_the_store_is_over_when_a_list_does)
 }
 END_TEST
 
+START_TEST(a_drill_that_failed_is_a_problem_until_one_goes_well)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.has_drill = true;
+    config.has_notify = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_DRILL, 1,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_FAILED, .code = "DISK_FULL", .message = "no room"});
+    agent_sim_run(&sim, AGENT_SIM_MIN);
+    ck_assert(agent_sim_ask(&sim, JOB_VERIFY));
+    agent_sim_run(&sim, 2 * AGENT_SIM_H); /* backups and lists go well meanwhile */
+    ck_assert_uint_eq(sim.jobs[JOB_DRILL].started, 1);
+    ck_assert_uint_eq(sim.jobs[JOB_BACKUP].started, 2);
+    ck_assert(agent_sim_has(&sim, PROBLEM_DISK_FULL));
+    ck_assert_uint_eq(sim.told, 1);
+    ck_assert(agent_sim_ask(&sim, JOB_VERIFY));
+    agent_sim_run(&sim, AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_DRILL].started, 2);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_DISK_FULL));
+    ck_assert_uint_eq(sim.told, 2);
+}
+END_TEST
+
 START_TEST(retention_that_is_switched_off_is_no_problem_any_more)
 {
     auto_agent_sim struct agent_sim sim;
@@ -223,6 +250,7 @@ int main(void)
     tcase_add_test(tests, retention_follows_each_backup_and_the_list_is_read_again);
     tcase_add_test(tests, retention_that_is_refused_is_one_alarm_until_it_is_not);
     tcase_add_test(tests, retention_that_did_not_reach_the_store_is_over_when_a_list_does);
+    tcase_add_test(tests, a_drill_that_failed_is_a_problem_until_one_goes_well);
     tcase_add_test(tests, retention_that_is_switched_off_is_no_problem_any_more);
     tcase_add_test(tests, a_backup_that_failed_removes_nothing);
     tcase_add_test(tests, retention_comes_before_a_verification_and_both_keep_a_backup_waiting);
