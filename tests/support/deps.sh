@@ -12,7 +12,7 @@ lint=("${build[@]}" check libsubunit-dev clang clang-format clang-tidy cppcheck 
     universal-ctags libclang-rt-14-dev)
 bench=("${build[@]}" redis-server redis-tools zstd rclone restic awscli python3 curl openssl)
 matrix=("${test[@]}" mmdebstrap patchelf)
-containers=("${test[@]}" mmdebstrap runc iptables git)
+containers=("${test[@]}" mmdebstrap runc iptables iproute2 git)
 kubernetes=("${containers[@]}" golang-go dpkg-dev containerd containernetworking-plugins etcd-server
     python3 python3-yaml)
 
