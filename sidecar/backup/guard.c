@@ -199,6 +199,5 @@ int guard_judge(const struct guard_result *result, const char *dir, struct err *
                   "HINT: %s%s",
                   dir, worst->why, worst->id, worst->file, when, more,
                   worst->fixable ? "redkeep guard --fix: " : "", worst->fix);
-    return err_as(err,
-                  strstr(worst->id, "dump") != NULL ? PROBLEM_RDB_CORRUPT : PROBLEM_AOF_CORRUPT);
+    return err_as(err, PROBLEM_WOULD_LOSE);
 }

@@ -62,6 +62,12 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
          "While the server still runs, BGREWRITEAOF writes a fresh set from its memory. When it "
          "is down, copy the directory aside before it is started: some starts cut off what they "
          "cannot read."},
+    [PROBLEM_WOULD_LOSE] =
+        {"WOULD_LOSE",
+         "A server that starts on this volume now would lose data: it would not read a file that "
+         "holds some, or stop in the middle of one.",
+         "Do not start it yet. `redkeep guard` names the file and what is lost; `redkeep guard "
+         "--fix` mends what can be mended without loss, after copying it aside."},
     [PROBLEM_WRITE_ERR] =
         {"WRITE_ERR",
          "The server cannot write its append-only file (aof_last_write_status:err), so it refuses "

@@ -18,6 +18,7 @@ enum problem {
     PROBLEM_READ_ONLY,       /* a read-only file system */
     PROBLEM_RDB_CORRUPT,     /* the dump that the server wrote is not whole */
     PROBLEM_AOF_CORRUPT,     /* the append-only files are not whole */
+    PROBLEM_WOULD_LOSE,      /* a server that starts on this volume now would lose data */
     PROBLEM_WRITE_ERR,       /* aof_last_write_status:err: the server refuses writes */
     PROBLEM_AOF_REWRITE_ERR, /* aof_last_bgrewrite_status:err */
     PROBLEM_DATA_DIR,        /* data-dir is not where the server writes */

@@ -199,10 +199,9 @@ static int read_percent(const struct command_context *context, unsigned *out, st
 
     if (text == NULL)
         return 0;
-    if (parse_u64(text, &percent, err) != 0)
-        return err_wrap(err, "--percent");
-    if (percent < 1 || percent > 100)
-        return err_set(err, ERR_CONFIG, "--percent %.32s: it is 1 to 100", text);
+    if (parse_u64(text, &percent, err) != 0 || percent < 1 || percent > 100)
+        return err_set(err, ERR_CONFIG, "--percent %.32s: it is a whole number from 1 to 100",
+                       text);
     if (command_flag(context, "drill"))
         return err_set(
             err, ERR_CONFIG,
