@@ -171,6 +171,7 @@ static void answer(const struct command_context *context, const struct check_rep
 static int run(const struct command_context *context, struct err *err)
 {
     auto_checking struct checking checking = {.facts = {.root_fd = -1}};
+    const char *only = command_option(context, "only");
     struct check_report report;
 
     if (command_flag(context, "dry-run") && !command_flag(context, "fix"))
@@ -178,6 +179,10 @@ static int run(const struct command_context *context, struct err *err)
     if (checking_begin(context, &checking, err) != 0)
         return -1;
     check_run(&checking.facts, &report);
+    if (only != NULL && check_keep(&report, only, err) != 0) {
+        check_report_release(&report);
+        return -1;
+    }
     if (command_flag(context, "fix"))
         fix(context, &checking, &report);
     answer(context, &report);
@@ -190,6 +195,7 @@ static int run(const struct command_context *context, struct err *err)
 
 static const struct option_spec options[] = {
     {.name = "fix", .help = "does what this process may: sysctls, THP, and what fix-server names"},
+    {.name = "only", .value = "IDS", .help = "these checks alone, such as overcommit-memory,swap"},
     {.name = "dry-run", .help = "with --fix: says what it would do, and does nothing"},
     {.name = "json", .help = "answer with one JSON object"},
     {0},

@@ -69,17 +69,19 @@ void check_run(const struct check_facts *facts, struct check_report *out)
     check_sort(out);
 }
 
+static void result_release(struct check_result *result)
+{
+    free(result->value);
+    free(result->wanted);
+    free(result->fix);
+    free(result->before);
+    free(result->act_value);
+}
+
 void check_report_release(struct check_report *report)
 {
-    for (size_t i = 0; i < report->count; i++) {
-        struct check_result *result = &report->results[i];
-
-        free(result->value);
-        free(result->wanted);
-        free(result->fix);
-        free(result->before);
-        free(result->act_value);
-    }
+    for (size_t i = 0; i < report->count; i++)
+        result_release(&report->results[i]);
     free(report->results);
     *report = (struct check_report){0};
 }
@@ -102,6 +104,60 @@ const struct check_result *check_find(const struct check_report *report, const c
             return &report->results[i];
     }
     return NULL;
+}
+
+/* The next word of id,id,...; moves *at behind it; NULL at the end. */
+static const char *next_id(const char **at, size_t *out_len)
+{
+    const char *begin = *at;
+
+    if (begin == NULL)
+        return NULL;
+    *out_len = strcspn(begin, ",");
+    *at = begin[*out_len] == ',' ? begin + *out_len + 1 : NULL;
+    return begin;
+}
+
+static bool is_in(const char *ids, const char *id)
+{
+    size_t len;
+
+    for (const char *at = ids, *word; (word = next_id(&at, &len)) != NULL;) {
+        if (strlen(id) == len && strncmp(id, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_id(const struct check_report *report, const char *word, size_t len)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        if (strlen(report->results[i].id) == len && strncmp(report->results[i].id, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+int check_keep(struct check_report *report, const char *ids, struct err *err)
+{
+    size_t kept = 0;
+    size_t len;
+
+    for (const char *at = ids, *word; (word = next_id(&at, &len)) != NULL;) {
+        if (!has_id(report, word, len))
+            return err_set(err, ERR_CONFIG,
+                           "there is no check '%.*s'. HINT: `redkeep check` names "
+                           "them all",
+                           (int)(len < 64 ? len : 64), word);
+    }
+    for (size_t i = 0; i < report->count; i++) {
+        if (is_in(ids, report->results[i].id))
+            report->results[kept++] = report->results[i];
+        else
+            result_release(&report->results[i]);
+    }
+    report->count = kept;
+    return 0;
 }
 
 static int compare(const void *left, const void *right)

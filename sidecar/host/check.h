@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "base/err.h"
 #include "base/json.h"
 #include "host/check_facts.h"
 
@@ -84,6 +85,9 @@ void check_run(const struct check_facts *facts, struct check_report *out);
 void check_report_release(struct check_report *report);
 enum check_status check_worst(const struct check_report *report);
 const struct check_result *check_find(const struct check_report *report, const char *id);
+/* Leaves only the results whose ids are in the list (id,id). ERR_CONFIG, and nothing is changed:
+ * one of them is no id of the report. */
+int check_keep(struct check_report *report, const char *ids, struct err *err);
 /* After a fix changed a status: worst first again, in the order of the tables. */
 void check_sort(struct check_report *report);
 

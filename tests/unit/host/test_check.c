@@ -68,6 +68,37 @@ START_TEST(an_empty_report_is_ok)
 }
 END_TEST
 
+START_TEST(of_a_report_those_that_are_asked_for_are_kept)
+{
+    static const struct {
+        const char *ids;
+        const char *kept; /* NULL: refused */
+        enum check_status worst;
+    } cases[] = {
+        {"d", "d", CHECK_FAIL},       {"a,f", "af", CHECK_FIXED},
+        {"f,a,a", "af", CHECK_FIXED}, {"a,b,c,d,e,f", "abcdef", CHECK_FAIL},
+        {"", NULL, CHECK_OK},         {"g", NULL, CHECK_OK},
+        {"a,", NULL, CHECK_OK},       {",a", NULL, CHECK_OK},
+        {"aa", NULL, CHECK_OK},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct check_report report = some_report();
+        struct err err;
+        int rc = check_keep(&report, cases[i].ids, &err);
+
+        ck_assert_int_eq(rc, cases[i].kept == NULL ? -1 : 0);
+        if (rc != 0)
+            ck_assert_int_eq(err.kind, ERR_CONFIG);
+        ck_assert_uint_eq(report.count, rc != 0 ? 6 : strlen(cases[i].kept));
+        check_order(&report, rc != 0 ? "abcdef" : cases[i].kept);
+        if (rc == 0)
+            ck_assert_int_eq(check_worst(&report), cases[i].worst);
+        check_report_release(&report);
+    }
+}
+END_TEST
+
 START_TEST(a_result_is_found_by_its_id)
 {
     struct check_report report = some_report();
@@ -226,6 +257,7 @@ int main(void)
 
     tcase_add_test(tcase, the_worst_comes_first_then_the_order_of_the_tables);
     tcase_add_test(tcase, an_empty_report_is_ok);
+    tcase_add_test(tcase, of_a_report_those_that_are_asked_for_are_kept);
     tcase_add_test(tcase, a_result_is_found_by_its_id);
     tcase_add_test(tcase, the_json_holds_every_result_and_the_worst_status);
     tcase_add_test(tcase, names_of_statuses_and_scopes);
