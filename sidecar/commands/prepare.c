@@ -5,10 +5,14 @@
  */
 #include "commands/preparing.h"
 
+#include <fcntl.h>
 #include <string.h>
 
+#include "backup/volume.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "commands/guarding.h"
+#include "commands/objects.h"
 #include "commands/primary.h"
 #include "commands/restored.h"
 #include "commands/restoring.h"
@@ -86,6 +90,46 @@ int preparing_run(const struct command_context *context, bool is_replica, bool *
     return rc;
 }
 
+static bool holds_data(const struct command_context *context)
+{
+    const struct server_names set = command_names(context);
+    const struct volume_names names = {
+        .dbfilename = set.dbfilename != NULL ? set.dbfilename : "dump.rdb",
+        .appendfilename = set.appendfilename != NULL ? set.appendfilename : "appendonly.aof",
+        .appenddirname = set.appenddirname != NULL ? set.appenddirname : "appendonlydir",
+    };
+    auto_close int dir_fd = open(context->settings->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char what[VOLUME_WHAT_MAX];
+    struct err ignored;
+    bool holds = false;
+
+    return dir_fd >= 0 && volume_holds_data(dir_fd, &names, &holds, what, &ignored) == 0 && holds;
+}
+
+/* Compose starts this step again with every `up`, also beside the server that it was for; then it
+ * is done, whoever holds the lock. INVARIANT (fails closed): an empty volume is none that a server
+ * runs on, whatever listens at redis-url. */
+static bool is_running_already(const struct command_context *context)
+{
+    const struct restore_result result = {.restored_to_ms = -1, .reason = "volume-holds-data"};
+    const struct guard_result guarded = {0};
+    struct err why = {0};
+
+    if (!holds_data(context) ||
+        target_check_server(context, context->settings->data_dir, &why) == 0 ||
+        why.kind != ERR_HOLDS_DATA)
+        return false;
+    log_info("%s: a server runs there already, so nothing is prepared",
+             context->settings->data_dir);
+    if (command_flag(context, "json")) {
+        auto_json struct json *answer = restoring_answer(&result, NULL);
+        answer_in_json(context, answer, &guarded);
+    } else {
+        restoring_print(&result, context->settings->data_dir, context->out);
+    }
+    return true;
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     auto_free char *primary = NULL;
@@ -93,6 +137,8 @@ static int run(const struct command_context *context, struct err *err)
 
     if (primary_find(context->settings, &primary, &(uint16_t){0}, err) != 0)
         return -1;
+    if (is_running_already(context))
+        return 0;
     return preparing_run(context, primary != NULL, &ignored, err);
 }
 

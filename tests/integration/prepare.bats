@@ -86,9 +86,25 @@ teardown() {
     json '.guard.findings[0].fixed'
     server_start --appendonly yes
     [[ $(cli GET a) == 1 ]]
-    refused 4 holds-data prepare
     server_kill
     refused 2 config prepare --guard maybe
+}
+
+@test "beside the server that it was for it is done, but never on an empty volume" {
+    server_start --appendonly yes
+    cli SET a 1 >/dev/null
+    backup
+    exec 7<"$data"
+    flock 7 # as a backup of the sidecar does
+    does 0 prepare --json
+    json '.restored == false and .reason == "volume-holds-data" and .guard == null and .error == null'
+    does 0 prepare
+    exec 7<&-
+    [[ $output == *"left as it is"* ]]
+    mv "$data"/appendonlydir "$data"/*.rdb "$dir/" # the server at redis-url may be another one
+    refused 4 holds-data prepare
+    says running
+    [[ -z $(ls -A "$data") ]]
 }
 
 @test "what cannot be mended holds the start up" {
