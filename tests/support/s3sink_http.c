@@ -152,8 +152,8 @@ static int take_header(struct sink_request *request, const char *name, const cha
              strcasecmp(name, "x-amz-copy-source") == 0)
         request->unsupported = true;
     else if (strncasecmp(name, "x-amz-meta-", 11) == 0)
-        (void)snprintf(request->meta + used, sizeof(request->meta) - used, "%s: %s\r\n", name,
-                       value);
+        (void)snprintf(request->meta + used, sizeof(request->meta) - used, "%.128s: %.1024s\r\n",
+                       name, value);
     return 0;
 }
 
