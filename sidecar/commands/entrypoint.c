@@ -43,44 +43,6 @@ static void ask_version(struct starting *starting)
     starting->settings.server_version = starting->version;
 }
 
-/* ---- --print ---- */
-
-static void print_setting(const struct starting *starting, const struct profile_setting *setting,
-                          FILE *out)
-{
-    const struct server_directive *theirs = server_conf_find(&starting->own, setting->name);
-
-    if (theirs == NULL)
-        (void)fprintf(out, "%s %s\n    %s\n", setting->name, setting->value, setting->why);
-    else
-        (void)fprintf(out, "# %s is yours (%s); the profile would have %s\n", setting->name,
-                      theirs->from, setting->value);
-}
-
-static void print(const struct starting *starting, FILE *out)
-{
-    auto_free char *line = server_line_format(&starting->line);
-    const struct settings *settings = &starting->settings;
-
-    (void)fprintf(out, "%s\n\n", line);
-    if (starting->merged.needs_none) {
-        (void)fprintf(out, "# no server with data of its own: it is started as it is\n");
-        return;
-    }
-    if (starting->profile != PROFILE_NONE)
-        (void)fprintf(out, "# profile %s: %s\n", profile_name(starting->profile),
-                      profile_purpose(starting->profile));
-    for (size_t i = 0; i < profile_table_count; i++) {
-        if (profile_has(starting->profile, &profile_table[i]))
-            print_setting(starting, &profile_table[i], out);
-    }
-    (void)fprintf(out, "\n# what it will load, and redkeep makes ready before\n");
-    (void)fprintf(out, "dir %s\nappendonly %s\n", settings->data_dir,
-                  settings->appendonly == SETTINGS_APPENDONLY_YES ? "yes" : "no");
-    (void)fprintf(out, "dbfilename %s\nappenddirname %s\nappendfilename %s\n", settings->dbfilename,
-                  settings->appenddirname, settings->appendfilename);
-}
-
 /* A configuration file that sets everything, as that of Debian's package does, leaves a profile
  * nothing. */
 static void tell_profile(const struct starting *starting)
@@ -280,7 +242,7 @@ static int run(const struct command_context *context, struct err *err)
     if (starting_understand(&starting, err) != 0)
         return -1;
     if (command_flag(context, "print"))
-        print(&starting, context->out);
+        starting_print(&starting);
     if (!starting.merged.needs_none && starting_check(&starting, err) != 0)
         return -1;
     if (command_flag(context, "print"))
@@ -306,6 +268,7 @@ static const struct option_spec options[] = {
      .value = "NAME",
      .help = "persistence settings: cache, rdb, aof, hybrid or durable; your own win"},
     {.name = "print", .help = "shows what would be started, and why so; starts nothing"},
+    {.name = "json", .help = "what is shown, or done before the start, as one JSON object"},
     {.name = "with-sidecar", .help = "runs the sidecar beside the server, in one container"},
     {0},
 };

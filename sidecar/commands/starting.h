@@ -33,6 +33,8 @@ int starting_understand(struct starting *starting, struct err *err);
 /* INVARIANT (what is on the volume is what the server loads): what was said to redkeep has to be
  * what was said to the server. ERR_CORRUPT: it is not. */
 int starting_check(const struct starting *starting, struct err *err);
+/* What would be started, and why so: in words, or with --json as an object. */
+void starting_print(const struct starting *starting);
 void starting_release(struct starting *starting);
 #define auto_starting auto_with(starting_release)
 

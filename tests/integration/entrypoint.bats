@@ -131,6 +131,12 @@ PROFILES
     does 0 entrypoint --profile durable --print -- redis-server --requirepass hidden --dir "$data"
     [[ $output == *"appendfsync always"*"on the disk before its answer"*"dir $data"* ]]
     [[ $output != *hidden* && $output == *'--requirepass ***'* ]]
+    does 0 entrypoint --profile durable --print --json -- redis-server --requirepass hidden \
+        --dir "$data" --appendfsync no
+    [[ $output != *hidden* ]]
+    json --arg dir "$data" '.profile == "durable" and .dir == $dir and .appendonly == "yes" and
+        .replica == false and (.line | contains("--requirepass ***")) and
+        (.settings[] | select(.name == "appendfsync") | .set == false and .overridden_by == "argument")'
     [[ -z $(ls -A "$data") ]]
     refused 2 config entrypoint --profile classic --print -- redis-server
     says 'cache, rdb, aof, hybrid, durable'
