@@ -10,6 +10,7 @@
 
 #include "base/cancel.h"
 #include "base/cleanup.h"
+#include "base/installed.h"
 #include "base/mem.h"
 
 enum { HEADERS_MAX = 64 * 1024 };
@@ -62,6 +63,8 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
 static void set_options(CURL *easy, const struct http_client_request *request,
                         struct curl_slist *headers, struct answer *answer)
 {
+    auto_free char *installed = installed_ca_bundle(); /* libcurl keeps a copy */
+
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -81,8 +84,9 @@ static void set_options(CURL *easy, const struct http_client_request *request,
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* and its strlen */
     if (request->no_proxy)
         (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    if (request->ca_file != NULL)
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+    if (request->ca_file != NULL || installed != NULL)
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO,
+                               request->ca_file != NULL ? request->ca_file : installed);
 }
 
 static int refuse(const struct http_client_request *request, CURLcode code, const char *words,

@@ -18,12 +18,14 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/installed.h"
 #include "base/mem.h"
 
 #define DAY_S INT64_C(86400)
 #define FIRST_S INT64_C(-62104060800) /* 0002-01-01T00:00:00Z */
 #define LAST_S INT64_C(253370764799)  /* 9998-12-31T23:59:59Z */
 #define NAME_MAX_LEN 128
+#define SYSTEM_ZONES "/usr/share/zoneinfo"
 
 /* Words that begin with a letter, so that neither "..", nor an absolute path, nor the POSIX form
  * ("CET-1CEST,M3.5.0") of TZ is a name. "right/" counts leap seconds, which time_t does not. */
@@ -61,11 +63,21 @@ static int no_such_zone(const char *name, const char *folder, struct err *err)
                    name);
 }
 
+/* Zones of our own, where the system has none and nobody said where else they are. */
+static int use_installed(struct err *err)
+{
+    auto_free char *folder = installed_unless(SYSTEM_ZONES, "zoneinfo");
+
+    if (folder != NULL && setenv("TZDIR", folder, 0) != 0)
+        return err_sys(err, ERR_FAILED, "setting the folder of time zones");
+    return 0;
+}
+
 /* Would the C library find the zone? It looks in the same folder and says nothing if not. */
 static int check_database(const char *name, struct err *err)
 {
     const char *set = getenv("TZDIR");
-    const char *folder = set != NULL && *set != '\0' ? set : "/usr/share/zoneinfo";
+    const char *folder = set != NULL && *set != '\0' ? set : SYSTEM_ZONES;
     auto_free char *path = xasprintf("%s/%s", folder, name);
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct err unread;
@@ -94,7 +106,7 @@ int zone_use(const char *name, struct err *err)
         if (!is_name(name))
             return err_set(err, ERR_CONFIG,
                            "\"%.64s\" is not a time zone, such as UTC or Europe/Berlin", name);
-        if (check_database(name, err) != 0)
+        if (use_installed(err) != 0 || check_database(name, err) != 0)
             return -1;
         value = name;
     }

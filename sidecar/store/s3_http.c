@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/cond.h"
+#include "base/installed.h"
 #include "base/mem.h"
 
 enum {
@@ -296,8 +297,7 @@ int s3_http_new(const struct s3_http_options *options, struct s3_http **out, str
 
     http = xcalloc(1, sizeof(*http));
     http->options = *options;
-    if (options->ca_file != NULL)
-        http->ca_file = xstrdup(options->ca_file);
+    http->ca_file = options->ca_file != NULL ? xstrdup(options->ca_file) : installed_ca_bundle();
     (void)pthread_mutex_init(&http->lock, NULL);
     cond_init(&http->changed);
     http->multi = curl_multi_init();
