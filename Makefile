@@ -26,9 +26,9 @@ else
 WARN += -Wmissing-variable-declarations -Wcomma -Wunreachable-code -Wconditional-uninitialized
 endif
 
-PKGS := libcurl libarchive libzstd libcjson libcrypto expat hiredis libmicrohttpd
+PKGS := libcurl libarchive libzstd libcjson libssl libcrypto expat hiredis libmicrohttpd
 # hiredis' own pkg-config directory shadows names of ours; system headers are not ours to warn about
-PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libcurl libarchive libzstd libcrypto expat 2>/dev/null))
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libcurl libarchive libzstd libssl libcrypto expat 2>/dev/null))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
 CFLAGS   ?= -O2 -g

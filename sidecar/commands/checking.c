@@ -74,7 +74,8 @@ static int ask_server(const struct command_context *context, struct checking *ch
 /* Does it let in who has neither a name nor a password? The URL holds none. */
 static enum check_login try_as_stranger(const struct settings *settings)
 {
-    const struct redis_options options = {.url = settings->redis_url, .timeout_ms = SERVER_MS};
+    const struct redis_options options = {
+        .url = settings->redis_url, .tls = command_tls(settings), .timeout_ms = SERVER_MS};
     auto_redis struct redis *stranger = NULL;
     auto_buf struct buf text = {0};
     struct err err;

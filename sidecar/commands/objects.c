@@ -78,6 +78,16 @@ int command_open_store(const struct command_context *context, const char *writes
     return store_open(&options, out, err);
 }
 
+struct redis_tls_options command_tls(const struct settings *settings)
+{
+    return (struct redis_tls_options){
+        .ca_file = settings->redis_tls_ca_file,
+        .cert_file = settings->redis_tls_cert_file,
+        .key_file = settings->redis_tls_key_file,
+        .server_name = settings->redis_tls_server_name,
+    };
+}
+
 int command_connect(const struct command_context *context, int timeout_ms, struct redis **out,
                     struct err *err)
 {
@@ -87,6 +97,7 @@ int command_connect(const struct command_context *context, int timeout_ms, struc
         .url = settings->redis_url,
         .username = settings->redis_username != NULL ? &username : NULL,
         .password = &settings->redis_password,
+        .tls = command_tls(settings),
         .timeout_ms = timeout_ms,
         .bgsave_command = settings->bgsave_command,
         .config_command = settings->config_command,

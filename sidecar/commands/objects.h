@@ -30,6 +30,8 @@ int command_wrap_as_of(int64_t as_of_ms, struct err *err);
  * be read). The caller frees. */
 int command_open_store(const struct command_context *context, const char *writes_below,
                        struct store **out, struct err *err);
+/* What the settings say of TLS to the server; borrowed from them. */
+struct redis_tls_options command_tls(const struct settings *settings);
 /* Connects to the server; timeout_ms 0: the connection's own default. The caller frees. */
 int command_connect(const struct command_context *context, int timeout_ms, struct redis **out,
                     struct err *err);

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "commands/command.h"
+#include "commands/objects.h"
 #include "daemon/watcher.h"
 #include "redis/redis_url.h"
 
@@ -41,7 +42,8 @@ static int watch(const struct command_context *context, int64_t timeout_ms, stru
     const struct watcher_options options = {
         .redis = {.url = settings->redis_url,
                   .username = &username,
-                  .password = &settings->redis_password},
+                  .password = &settings->redis_password,
+                  .tls = command_tls(settings)},
         .interval_ms = TIMEOUT_MS_MAX, /* one look is all we want */
         .timeout_ms = timeout_ms,
         .clock = context->clock,
@@ -113,7 +115,8 @@ static int judge(const struct watcher_look *look, struct err *err)
     if (look->why.kind == ERR_NONE) /* it answers, but not as a server does */
         return err_set(err, ERR_SERVER, "%s", look->readiness.why);
     *err = look->why;
-    err->kind = ERR_SERVER;
+    if (err->kind != ERR_CONFIG) /* a file of TLS */
+        err->kind = ERR_SERVER;
     return -1;
 }
 

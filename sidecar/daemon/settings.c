@@ -245,6 +245,19 @@ static int load_flags(const struct loading *loading, struct err *err)
     return 0;
 }
 
+/* What one setting alone does not show to be wrong. */
+static int check_together(const struct settings *settings, struct err *err)
+{
+    bool has_cert = settings->redis_tls_cert_file != NULL;
+
+    if (has_cert == (settings->redis_tls_key_file != NULL))
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "setting redis-tls-%s-file: it needs redis-tls-%s-file too. HINT: a client's "
+                   "certificate goes with its key; both, or neither",
+                   has_cert ? "cert" : "key", has_cert ? "key" : "cert");
+}
+
 int settings_load(const struct settings_input *input, struct settings *out, struct err *err)
 {
     auto_settings struct settings settings = {.shown =
@@ -256,7 +269,7 @@ int settings_load(const struct settings_input *input, struct settings *out, stru
             return -1;
     }
     if (load_named_file(&loading, err) != 0 || load_environment(&loading, err) != 0 ||
-        load_flags(&loading, err) != 0)
+        load_flags(&loading, err) != 0 || check_together(&settings, err) != 0)
         return -1;
     *out = settings;
     settings = (struct settings){0};

@@ -71,6 +71,10 @@ struct settings {
     char *redis_url; /* may hold a password: never print it, settings_masked_url() can */
     char *redis_username;
     struct secret redis_password;
+    char *redis_tls_ca_file;
+    char *redis_tls_cert_file; /* with its key, or neither */
+    char *redis_tls_key_file;
+    char *redis_tls_server_name;
     char *bgsave_command;    /* what the server calls BGSAVE */
     char *config_command;    /* what the server calls CONFIG */
     char *server_version;    /* what a restore is for: "7.0.15", "valkey 8.1"; NULL = auto */

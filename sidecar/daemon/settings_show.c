@@ -130,7 +130,7 @@ void settings_print_text(const struct settings *settings, FILE *out)
     for (size_t i = 0; i < setting_count; i++) {
         const struct setting_shown *shown = &settings->shown[i];
 
-        (void)fprintf(out, "%-18s %-*s  %s\n", setting_table[i].name, width,
+        (void)fprintf(out, "%-21s %-*s  %s\n", setting_table[i].name, width,
                       shown->text != NULL ? shown->text : "-", shown->origin);
     }
 }

@@ -40,6 +40,7 @@ struct watcher {
     char *url;
     struct secret username;
     struct secret password;
+    struct redis_tls_options tls; /* heap text */
     struct redis_address address;
     int timeout_ms;
     int64_t interval_ms;
@@ -60,6 +61,7 @@ static void destroy(struct watcher *watcher)
     redis_address_release(&watcher->address);
     secret_release(&watcher->username);
     secret_release(&watcher->password);
+    redis_tls_options_release(&watcher->tls);
     free(watcher->url);
     cleanup_close(&watcher->event_fd);
     (void)pthread_cond_destroy(&watcher->wake);
@@ -74,6 +76,7 @@ static int ask(struct watcher *watcher, struct buf *out, struct err *err)
         .url = watcher->url,
         .username = &watcher->username,
         .password = &watcher->password,
+        .tls = watcher->tls,
         .timeout_ms = watcher->timeout_ms,
     };
 
@@ -210,7 +213,8 @@ bool watcher_asks(const struct watcher *watcher, const struct redis_options *red
 {
     return strcmp(watcher->url, redis->url) == 0 &&
            is_same_secret(&watcher->username, redis->username) &&
-           is_same_secret(&watcher->password, redis->password);
+           is_same_secret(&watcher->password, redis->password) &&
+           redis_tls_options_are_same(&watcher->tls, &redis->tls);
 }
 
 int watcher_new(const struct watcher_options *options, struct watcher **out, struct err *err)
@@ -220,6 +224,10 @@ int watcher_new(const struct watcher_options *options, struct watcher **out, str
 
     if (redis_url_parse(options->redis.url, &address, err) < 0)
         return -1;
+    if (redis_tls_check(&options->redis.tls, &address, err) != 0) {
+        redis_address_release(&address);
+        return -1;
+    }
     watcher = xcalloc(1, sizeof(*watcher));
     (void)pthread_mutex_init(&watcher->lock, NULL);
     cond_init(&watcher->wake);
@@ -227,6 +235,7 @@ int watcher_new(const struct watcher_options *options, struct watcher **out, str
     watcher->url = xstrdup(options->redis.url);
     copy_secret(&watcher->username, options->redis.username);
     copy_secret(&watcher->password, options->redis.password);
+    redis_tls_options_copy(&watcher->tls, &options->redis.tls);
     watcher->timeout_ms = options->timeout_ms < INT_MAX ? (int)options->timeout_ms : INT_MAX;
     watcher->interval_ms = options->interval_ms;
     watcher->clock = *options->clock;

@@ -15,7 +15,8 @@
 #include "redis/redis_info.h"
 
 struct watcher_options {
-    struct redis_options redis; /* url, username and password: copied, what they point to too */
+    struct redis_options redis; /* url, username, password and tls: copied, with what they point
+                                 * to */
     int64_t interval_ms;        /* between two looks; 1000 */
     int64_t timeout_ms;         /* of a connect and of each answer; 5000 */
     const struct clock *clock;  /* copied; its context must outlive the thread, so: the system's */
@@ -33,9 +34,10 @@ struct watcher_look {
 
 struct watcher;
 
-/* Starts the thread (small stack). ERR_CONFIG for a bad URL. The caller frees. */
+/* Starts the thread (small stack). ERR_CONFIG for a bad URL, or tls for one without. The caller
+ * frees. */
 int watcher_new(const struct watcher_options *options, struct watcher **out, struct err *err);
-/* Does it ask this server, as this user, with this password? */
+/* Does it ask this server, as this user, with this password and these files? */
 bool watcher_asks(const struct watcher *watcher, const struct redis_options *redis);
 /* Ends the thread, or, when it waits for an answer right now, leaves it to end by itself when that
  * has come or its timeout is over: never waits for the server. NULL is a no-op. */

@@ -1,21 +1,17 @@
 /*
- * hiredis connects and reads the replies; the requests are sent from here, for two reasons: send()
- * can be told not to raise SIGPIPE, and the buffer that held a password can be wiped. Works with
- * hiredis 0.14 (Debian 12) and 1.x.
+ * Commands and their replies: hiredis puts the one together and takes the other apart, redis_link
+ * moves the bytes. The buffer that held a password is wiped here.
  */
 #include "redis/redis_conn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/mem.h"
 #include "redis/redis_hint.h"
+#include "redis/redis_link.h"
 #include "redis/redis_url.h"
 
 #define TIMEOUT_MS_DEFAULT 10000
@@ -23,9 +19,9 @@
 #define ARGS_MAX 4
 
 struct redis {
-    redisContext *context; /* NULL: it could not be had again */
+    struct redis_link link; /* closed: it could not be had again */
     struct redis_address address;
-    int timeout_ms;
+    struct redis_tls_options tls; /* heap text */
     char *bgsave_command;
     char *config_command;
     char label[REDIS_LABEL_MAX];
@@ -40,30 +36,6 @@ struct request {
 DEFINE_CLEANUP(cleanup_reply, redisReply *, freeReplyObject);
 #define auto_reply auto_with(cleanup_reply)
 
-/* The connection is unusable; says why in the words of the operating system or of hiredis. */
-static int fail_io(const struct redis *redis, const char *command, const char *why, struct err *err)
-{
-    (void)err_set(err, ERR_SERVER, "%s: %s: %.128s%s", redis->label, command, why,
-                  redis_hint_of_io(why));
-    err->code = EIO;
-    return -1;
-}
-
-static int fail_context(const struct redis *redis, const char *command, struct err *err)
-{
-    const char *why = redis->context->errstr;
-
-    /* a receive timeout looks like this in a blocking socket */
-    if (redis->context->err != REDIS_ERR_IO || strcmp(why, strerror(EAGAIN)) != 0)
-        return fail_io(redis, command, why, err);
-    (void)err_set(err, ERR_SERVER,
-                  "%s: %s: no answer within %d s. HINT: the server may be stopped, swapping, or in "
-                  "a long command (SLOWLOG GET)",
-                  redis->label, command, (redis->timeout_ms + 999) / 1000);
-    err->code = EIO;
-    return -1;
-}
-
 static int fail_reply(const struct redis *redis, const char *command, const char *words,
                       struct err *err)
 {
@@ -73,35 +45,15 @@ static int fail_reply(const struct redis *redis, const char *command, const char
     return err_as(err, redis_problem_of_reply(words));
 }
 
-static int send_all(const struct redis *redis, const char *data, size_t len, struct err *err)
-{
-    while (len > 0) {
-        ssize_t n = send(redis->context->fd, data, len, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        /* whoever closed may have said why first: let the reader find out */
-        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-            return 0;
-        if (n < 0)
-            return fail_io(redis, "sending", strerror(errno), err);
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Sends the requests in one write. */
-static int send_requests(const struct redis *redis, const struct request *requests, size_t count,
+static int send_requests(struct redis *redis, const struct request *requests, size_t count,
                          struct err *err)
 {
     auto_free char *bytes = NULL;
     size_t len = 0;
 
-    if (redis->context == NULL)
-        return fail_io(redis, "sending", strerror(ENOTCONN), err);
-    if (redis->context->err != 0) /* it broke */
-        return fail_context(redis, requests[0].words[0], err);
+    if (redis_link_check(&redis->link, requests[0].words[0], err) != 0)
+        return -1;
     for (size_t i = 0; i < count; i++) {
         char *one = NULL;
         long long one_len = redisFormatCommandArgv(
@@ -114,57 +66,18 @@ static int send_requests(const struct redis *redis, const struct request *reques
         explicit_bzero(one, (size_t)one_len); /* it may be AUTH */
         redisFreeCommand(one);
     }
-    int result = send_all(redis, bytes, len, err);
+    int result = redis_link_send(&redis->link, bytes, len, err);
     explicit_bzero(bytes, len);
     return result;
 }
 
-/* Waits for more of a reply until end_ms: hiredis bounds each read, and a reply that drips has
- * many. What is left of it would be taken for the next one, so the connection is given up. */
-static int await_more(const struct redis *redis, const char *command, int64_t end_ms,
-                      struct err *err)
-{
-    redisContext *context = redis->context;
-    struct pollfd readable = {.fd = context->fd, .events = POLLIN};
-    int rc;
-
-    do {
-        int64_t left_ms = end_ms - clock_mono_ms(clock_system());
-        rc = left_ms <= 0 ? 0 : poll(&readable, 1, (int)left_ms);
-    } while (rc < 0 && errno == EINTR);
-    if (rc != 0 || context->err != 0) /* what is wrong, the read tells */
-        return 0;
-    context->err = REDIS_ERR_IO;
-    (void)snprintf(context->errstr, sizeof(context->errstr), "%s", strerror(EAGAIN));
-    return fail_context(redis, command, err);
-}
-
 /* The next reply, never NULL; an error reply is a reply. */
-static int read_reply(const struct redis *redis, const char *command, redisReply **out,
-                      struct err *err)
+static int read_reply(struct redis *redis, const char *command, redisReply **out, struct err *err)
 {
-    redisContext *context = redis->context;
-    int64_t end_ms = clock_mono_ms(clock_system()) + redis->timeout_ms;
-    void *reply = NULL;
-
-    for (;;) {
-        if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
-            return fail_context(redis, command, err);
-        if (reply != NULL)
-            break;
-        if (context->reader->len > REPLY_MAX)
-            return err_set(err, ERR_SERVER, "%s: %s: the answer is longer than %zu bytes",
-                           redis->label, command, (size_t)REPLY_MAX);
-        if (await_more(redis, command, end_ms, err) != 0)
-            return -1;
-        if (redisBufferRead(context) != REDIS_OK)
-            return fail_context(redis, command, err);
-    }
-    *out = reply;
-    return 0;
+    return redis_link_read(&redis->link, command, REPLY_MAX, out, err);
 }
 
-static int ask(const struct redis *redis, const struct request *request, redisReply **out,
+static int ask(struct redis *redis, const struct request *request, redisReply **out,
                struct err *err)
 {
     if (send_requests(redis, request, 1, err) < 0)
@@ -172,7 +85,7 @@ static int ask(const struct redis *redis, const struct request *request, redisRe
     return read_reply(redis, request->words[0], out, err);
 }
 
-static int authenticate(const struct redis *redis, struct err *err)
+static int authenticate(struct redis *redis, struct err *err)
 {
     auto_reply redisReply *reply = NULL;
     const char *username = redis->address.username.text;
@@ -195,7 +108,7 @@ static int authenticate(const struct redis *redis, struct err *err)
 
 /* Names the connection for CLIENT LIST. That is a courtesy and may be refused; but as the first
  * command it also learns whether this server talks to us at all. */
-static int introduce(const struct redis *redis, struct err *err)
+static int introduce(struct redis *redis, struct err *err)
 {
     auto_reply redisReply *reply = NULL;
     const struct request request = {.words = {"CLIENT", "SETNAME", "redkeep"}, .count = 3};
@@ -207,38 +120,23 @@ static int introduce(const struct redis *redis, struct err *err)
     return 0;
 }
 
-static int open_socket(struct redis *redis, struct err *err)
+/* A server that expects TLS ends the connection at our first word. */
+static void advise_tls(const struct redis *redis, struct err *err)
 {
-    const struct redis_address *address = &redis->address;
-    const struct timeval timeout = {
-        .tv_sec = redis->timeout_ms / 1000,
-        .tv_usec = (redis->timeout_ms % 1000) * 1000,
-    };
-
-    redis->context = address->kind == REDIS_ADDRESS_UNIX
-                         ? redisConnectUnixWithTimeout(address->path, timeout)
-                         : redisConnectWithTimeout(address->host, address->port, timeout);
-    if (redis->context == NULL)
-        return err_set(err, ERR_SERVER, "%s: connecting: no memory", redis->label);
-    if (redis->context->err != 0)
-        return fail_io(redis, "connecting", redis->context->errstr, err);
-    if (redisSetTimeout(redis->context, timeout) != REDIS_OK)
-        return fail_io(redis, "connecting", redis->context->errstr, err);
-    /* hiredis does not ask for it, and our children must not inherit the connection */
-    (void)fcntl(redis->context->fd, F_SETFD, FD_CLOEXEC); /* cannot fail on an open descriptor */
-    return 0;
+    if (err->code == EIO && redis->address.kind == REDIS_ADDRESS_TCP && !redis->address.is_tls)
+        (void)err_advise(err, "if that port is the server's tls-port, redis-url has to begin with "
+                              "rediss://");
 }
 
 int redis_reconnect(struct redis *redis, struct err *err)
 {
-    if (redis->context != NULL)
-        redisFree(redis->context);
-    redis->context = NULL;
-    if (open_socket(redis, err) == 0 && authenticate(redis, err) == 0 && introduce(redis, err) == 0)
-        return 0;
-    if (redis->context != NULL)
-        redisFree(redis->context);
-    redis->context = NULL;
+    redis_link_close(&redis->link);
+    if (redis_link_open(&redis->link, &redis->address, &redis->tls, err) == 0) {
+        if (authenticate(redis, err) == 0 && introduce(redis, err) == 0)
+            return 0;
+        advise_tls(redis, err);
+    }
+    redis_link_close(&redis->link);
     return -1;
 }
 
@@ -256,7 +154,11 @@ int redis_connect(const struct redis_options *options, struct redis **out, struc
         return -1;
     set_if_given(&redis->address.username, options->username);
     set_if_given(&redis->address.password, options->password);
-    redis->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
+    redis_tls_options_copy(&redis->tls, &options->tls);
+    if (redis_tls_check(&redis->tls, &redis->address, err) != 0)
+        return -1;
+    redis->link.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
+    redis->link.label = redis->label;
     redis->bgsave_command = xstrdup(options->bgsave_command ? options->bgsave_command : "BGSAVE");
     redis->config_command = xstrdup(options->config_command ? options->config_command : "CONFIG");
     redis_address_label(&redis->address, redis->label);
@@ -271,9 +173,9 @@ void redis_free(struct redis *redis)
 {
     if (redis == NULL)
         return;
-    if (redis->context != NULL)
-        redisFree(redis->context);
+    redis_link_close(&redis->link);
     redis_address_release(&redis->address);
+    redis_tls_options_release(&redis->tls);
     free(redis->bgsave_command);
     free(redis->config_command);
     free(redis);
@@ -286,10 +188,7 @@ const char *redis_label(const struct redis *redis)
 
 void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen_t *out_len)
 {
-    *out_len = sizeof(*out);
-    if (redis->context == NULL ||
-        getpeername(redis->context->fd, (struct sockaddr *)out, out_len) != 0)
-        *out_len = 0;
+    redis_link_peer(&redis->link, out, out_len);
 }
 
 static int take_text(const struct redis *redis, const char *command, const redisReply *reply,

@@ -6,7 +6,8 @@
  * Replies are matched by their first word only: servers and versions word the rest differently.
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
- * command and the server's own words, and a HINT where a person can act. Its code tells whether
+ * command and the server's own words, and a HINT where a person can act; only what the options say
+ * and cannot be done, a file of TLS too, is ERR_CONFIG. The code of ERR_SERVER tells whether
  * asking again can help: EIO, the connection cannot be had or broke, and every further call fails
  * until redis_reconnect; EBUSY, a script blocks the server or all its connections are taken; else
  * 0.
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "redis/redis_tls.h"
 
 struct redis; /* one connection; one thread at a time */
 
@@ -27,7 +29,9 @@ struct redis_options {
     const char *url;               /* see redis_url.h; a bad one is ERR_CONFIG */
     const struct secret *username; /* NULL or unset: the URL's */
     const struct secret *password; /* NULL or unset: the URL's */
-    int timeout_ms;                /* of the connect and of each whole reply; 0: 10 s */
+    struct redis_tls_options tls;  /* for rediss:// only: else ERR_CONFIG */
+    int timeout_ms;                /* of the connect, of TLS' handshake and of each whole reply;
+                                    * 0: 10 s */
     const char *bgsave_command;    /* its name when renamed; NULL: BGSAVE */
     const char *config_command;    /* its name when renamed; NULL: CONFIG */
 };

@@ -1,11 +1,10 @@
 /*
- * A small parser for the two schemes, after RFC 3986 (https://www.rfc-editor.org/rfc/rfc3986) as
+ * A small parser for the three schemes, after RFC 3986 (https://www.rfc-editor.org/rfc/rfc3986) as
  * far as they need it. The authority is split at the last '@', so that a password with an unescaped
  * '@' works as in redis-cli. No message holds anything from before that '@'.
  */
 #include "redis/redis_url.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -223,6 +222,19 @@ static int parse_unix(const char *rest, struct redis_address *out, struct err *e
     return *query == '\0' ? 0 : parse_query(query + 1, out, err);
 }
 
+/* Servers speak no TLS on their unix socket, where nobody could listen in. */
+static int parse_tls(const char *rest, struct redis_address *out, struct err *err)
+{
+    out->is_tls = true;
+    if (parse_tcp(rest, out, err) == 0)
+        return 0;
+    const char *last_at = strrchr(rest, '@');
+    if (*(last_at == NULL ? rest : last_at + 1) != '/')
+        return -1;
+    return err_set(err, ERR_CONFIG,
+                   "rediss:// needs a host: there is no TLS on a unix socket. HINT: unix:///path");
+}
+
 static bool has_scheme(const char *url, const char *scheme)
 {
     return strncasecmp(url, scheme, strlen(scheme)) == 0;
@@ -237,12 +249,10 @@ static int parse_any(const char *url, struct redis_address *out, struct err *err
     if (has_scheme(url, "unix://"))
         return parse_unix(url + strlen("unix://"), out, err);
     if (has_scheme(url, "rediss://"))
-        return err_set(err, ERR_CONFIG,
-                       "rediss:// is not possible: TLS is not built in. HINT: use the server's "
-                       "plain port on the loopback, or its unix socket");
+        return parse_tls(url + strlen("rediss://"), out, err);
     return err_set(err, ERR_CONFIG,
                    "the server's URL has no scheme that redkeep knows. HINT: "
-                   "redis://[user:password@]host:port or unix:///path");
+                   "redis://[user:password@]host:port, rediss:// for TLS, or unix:///path");
 }
 
 int redis_url_parse(const char *url, struct redis_address *out, struct err *err)
@@ -265,10 +275,12 @@ void redis_address_release(struct redis_address *address)
 
 void redis_address_label(const struct redis_address *address, char out[REDIS_LABEL_MAX])
 {
+    const char *scheme = address->is_tls ? "rediss" : "redis";
+
     if (address->kind == REDIS_ADDRESS_UNIX)
         (void)snprintf(out, REDIS_LABEL_MAX, "unix://%s", address->path);
     else if (strchr(address->host, ':') != NULL)
-        (void)snprintf(out, REDIS_LABEL_MAX, "redis://[%s]:%u", address->host, address->port);
+        (void)snprintf(out, REDIS_LABEL_MAX, "%s://[%s]:%u", scheme, address->host, address->port);
     else
-        (void)snprintf(out, REDIS_LABEL_MAX, "redis://%s:%u", address->host, address->port);
+        (void)snprintf(out, REDIS_LABEL_MAX, "%s://%s:%u", scheme, address->host, address->port);
 }

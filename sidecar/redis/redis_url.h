@@ -1,10 +1,11 @@
 /*
- * Where a server listens, as a URL: redis://[user[:password]@]host[:port][/db] and
- * unix://[user[:password]@]/path[?db=N], percent-decoded, IPv6 hosts in brackets. Pure.
+ * Where a server listens, as a URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS,
+ * and unix://[user[:password]@]/path[?db=N], percent-decoded, IPv6 hosts in brackets. Pure.
  */
 #ifndef REDIS_REDIS_URL_H
 #define REDIS_REDIS_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct redis_address {
     enum redis_address_kind kind;
     char host[256]; /* TCP: name or address, without brackets */
     uint16_t port;
+    bool is_tls;
     char path[108];         /* unix: sun_path's own size */
     struct secret username; /* as given; unset when the URL has none */
     struct secret password;
@@ -33,7 +35,8 @@ int redis_url_parse(const char *url, struct redis_address *out, struct err *err)
 void redis_address_release(struct redis_address *address);
 
 #define REDIS_LABEL_MAX 300
-/* "redis://host:6379" or "unix:///path", without user and password, for messages. */
+/* "redis://host:6379", "rediss://host:6379" or "unix:///path", without user and password, for
+ * messages. */
 void redis_address_label(const struct redis_address *address, char out[REDIS_LABEL_MAX]);
 
 static inline void cleanup_redis_address(struct redis_address *address)

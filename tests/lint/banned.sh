@@ -74,7 +74,7 @@ cage 'hiredis/' 'sidecar/redis/.*'
 cage 'curl/' 'sidecar/(store/s3_http|base/http_client).c'
 cage 'archive|zstd|zdict' 'sidecar/stream/.*'
 cage 'c[jJ][sS][oO][nN]' 'sidecar/base/json.c'
-cage 'openssl/' 'sidecar/base/hash.c'
+cage 'openssl/' 'sidecar/(base/hash.c|redis/redis_tls.*)'
 cage 'expat' 'sidecar/store/s3_xml.c'
 cage 'microhttpd' 'sidecar/daemon/http.c'
 

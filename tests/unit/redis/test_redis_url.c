@@ -36,6 +36,8 @@ START_TEST(every_part_of_a_url_is_found)
         {"redis://cache/", "cache", 6379, "", NULL, NULL, 0, "redis://cache:6379"},
         {"REDIS://cache:1/15", "cache", 1, "", NULL, NULL, 15, "redis://cache:1"},
         {"redis://cache?db=3", "cache", 6379, "", NULL, NULL, 3, "redis://cache:6379"},
+        {"rediss://cache", "cache", 6379, "", NULL, NULL, 0, "rediss://cache:6379"},
+        {"rediss://me:a/b@[::1]:7/2", "::1", 7, "", "me", "a/b", 2, "rediss://[::1]:7"},
         {"redis://[::1]:7000", "::1", 7000, "", NULL, NULL, 0, "redis://[::1]:7000"},
         {"redis://[fe80::1%25eth0]", "fe80::1%eth0", 6379, "", NULL, NULL, 0,
          "redis://[fe80::1%eth0]:6379"},
@@ -71,6 +73,7 @@ START_TEST(every_part_of_a_url_is_found)
         ck_assert_uint_eq(got.db, row->db);
         check_secret(row->url, &got.username, row->username);
         check_secret(row->url, &got.password, row->password);
+        ck_assert_int_eq(got.is_tls, strncmp(row->url, "rediss:", 7) == 0);
         redis_address_label(&got, label);
         ck_assert_str_eq(label, row->label);
         redis_address_release(&got);
@@ -85,7 +88,9 @@ START_TEST(bad_urls_are_refused_without_showing_the_password)
         "hunter2",
         "http://hunter2@h",
         "redis:hunter2",
-        "rediss://me:hunter2@h",
+        "redisss://me:hunter2@h",
+        "rediss://me:hunter2@h:0",
+        "rediss://me:hunter2@/run/redis.sock",
         "redis://me:hunter2@h:0",
         "redis://me:hunter2@h:65536",
         "redis://me:hunter2@h:",
@@ -126,13 +131,24 @@ START_TEST(bad_urls_are_refused_without_showing_the_password)
 }
 END_TEST
 
-START_TEST(tls_says_that_it_is_not_built_in)
+START_TEST(tls_is_for_hosts_alone)
 {
-    struct redis_address got;
+    static const char *const sockets[] = {"rediss:///run/redis.sock",
+                                          "rediss://me:pw@/run/redis.sock"};
+    struct redis_address got = {0};
     struct err err = {0};
 
-    ck_assert_int_eq(redis_url_parse("rediss://h", &got, &err), -1);
-    ck_assert_ptr_nonnull(strstr(err.msg, "TLS is not built in"));
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+        ck_assert_int_eq(redis_url_parse(sockets[i], &got, &err), -1);
+        ck_assert_ptr_nonnull(strstr(err.msg, "no TLS on a unix socket"));
+    }
+    ck_assert_int_eq(redis_url_parse("rediss:///3", &got, &err), 0);
+    ck_assert(got.is_tls);
+    ck_assert_uint_eq(got.db, 3);
+    ck_assert_int_eq(redis_url_parse("redis://h", &got, &err), 0);
+    ck_assert(!got.is_tls);
+    ck_assert_int_eq(redis_url_parse("unix:///s", &got, &err), 0);
+    ck_assert(!got.is_tls);
 }
 END_TEST
 
@@ -173,7 +189,7 @@ int main(void)
 
     tcase_add_test(tcase, every_part_of_a_url_is_found);
     tcase_add_test(tcase, bad_urls_are_refused_without_showing_the_password);
-    tcase_add_test(tcase, tls_says_that_it_is_not_built_in);
+    tcase_add_test(tcase, tls_is_for_hosts_alone);
     tcase_add_test(tcase, too_long_parts_are_refused);
     suite_add_tcase(suite, tcase);
 
