@@ -397,7 +397,8 @@ first_open() {
 
 # steps_back: the newer backup is of no use, the older one is
 steps_back() {
-    local -x REDKEEP_SERVER_VERSION=7.0.15 # else each restore asks the server program
+    local -x REDKEEP_SERVER_VERSION
+    for_own_server
 
     lose_volume
     restore || return 1
@@ -604,7 +605,7 @@ forged_tar() {
     forge '.rdb_version = 99 | .server.version = "99.1.0"'
     rm "$object/data.tar.zst"
     unmoved refused 9 too-new restore --if-empty
-    says "$newer" 99 HINT "nothing was fetched" 7.0
+    says "$newer" 99 HINT "nothing was fetched" "$(own_version)"
     unmoved refused 9 too-new restore --dry-run
     unmoved refused 9 too-new restore --server-version 7.4
     restore --backup "$older"
@@ -796,10 +797,13 @@ auth_info_is() {
     backup
     json '(.id | test("^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}$")) and .format == 1 and .instance == "db-0"
         and ([.created_at, .asked_at, .forked_at, .stored_at] | all(test("^20.*Z$")))
-        and .server.name == "redis" and (.server.version | startswith("7.0"))
-        and .rdb_magic == "REDIS" and .rdb_version == 10 and .proven and .unproven_why == null
+        and .server == (.server | .name = $name | .version = $version)
+        and .rdb_magic == $magic and .rdb_version == $rdb_version and .proven and .unproven_why == null
         and .keys == ([.databases[].keys] | add) and .size_bytes == ([.files[].size] | add)
-        and (.digest | test("^sha256:[0-9a-f]{64}$")) and .encryption == null'
+        and (.digest | test("^sha256:[0-9a-f]{64}$")) and .encryption == null' \
+        --arg name "$(own_name)" --arg version "$(own_version)" \
+        --arg magic "$(head -c 9 "$data/dump.rdb" | tr -d 0-9)" \
+        --argjson rdb_version "$(head -c 9 "$data/dump.rdb" | tr -d A-Z | sed 's/^0*//')"
     cmp <(echo "$output") "$(object_dir "$id")/backup.json"
     does 0 list --json
     json '.instance == "db-0" and .moments == [] and (.backups[0] | has("id") and has("created_at")

@@ -357,7 +357,8 @@ unprivileged() {
 
     cli ACL SETUSER default -cluster\|info >/dev/null
     checked
-    [[ $(field cluster-slots value) == *'+cluster|info'* ]]
+    # INFO itself has it since Valkey 9.1
+    [[ $(info cluster_state) == ok || $(field cluster-slots value) == *'+cluster|info'* ]]
 }
 
 slots_are_served() {

@@ -360,7 +360,7 @@ a_backup_to_restore() {
     diff <(echo "$before") <(fingerprint)
     server_kill
     lose_volume
-    export REDKEEP_SERVER_VERSION=7.0.15 # else each run asks the server program
+    for_own_server
     opens=$(first_of openat .redkeep-restore.partial restore)
     lose_volume
 }

@@ -8,7 +8,8 @@ load helpers
 setup() {
     world
     unset REDKEEP_REPOSITORY # guard needs none
-    export REDKEEP_SERVER_VERSION=7.0.15 REDKEEP_APPENDONLY=yes
+    for_own_server
+    export REDKEEP_APPENDONLY=yes
     aof=$data/appendonlydir
     incr=$aof/appendonly.aof.1.incr.aof
     manifest=$aof/appendonly.aof.manifest
@@ -265,6 +266,11 @@ cut_by() {
 
 # ---- the commands ----
 
+# Valkey takes a torn transaction back as a whole, since 9.1.2.
+takes_back_torn() {
+    [[ $(own_name) == valkey ]] && printf '9.1.2\n%s\n' "$(own_version)" | sort -CV
+}
+
 @test "a torn transaction: the second restart loses what was written after the first" {
     an_aof_server
     printf 'MULTI\nSET d 4\nSET e 5\nEXEC\n' | cli >/dev/null
@@ -275,7 +281,7 @@ cut_by() {
         cli SET new 1 >/dev/null
         server_kill
         server_start --appendonly yes
-        [[ $(cli EXISTS new) == 0 && $(cli EXISTS c) == 1 ]]
+        [[ $(cli EXISTS new) == "$(takes_back_torn && echo 1 || echo 0)" && $(cli EXISTS c) == 1 ]]
         server_kill
     }
     alone loses_it
@@ -299,6 +305,11 @@ cut_by() {
     cli SET new 1 >/dev/null
     printf 'MULTI\nSET f 4\nSET g 5\nEXEC\n' | cli >/dev/null
     server_kill
+    if takes_back_torn; then
+        does 0 guard
+        holds a b c new f g
+        return
+    fi
     # the EXEC of the second transaction closes the first: half of it comes alive
     applies_half() {
         server_start --appendonly yes
@@ -321,6 +332,11 @@ cut_by() {
     server_start --appendonly yes # without a guard
     cli SET new 1 >/dev/null
     server_kill
+    if takes_back_torn; then
+        does 0 guard
+        holds a b c new
+        return
+    fi
     loses_it() {
         server_start --appendonly yes
         [[ $(cli EXISTS new) == 0 ]]
@@ -348,6 +364,8 @@ cut_by() {
     server_start --appendonly yes
     cli SET a 1 >/dev/null
     server_kill
+    local has_tool=yes
+    redis-check-aof "$manifest" >/dev/null || has_tool=no # Valkey 9's does not know its own base
     head -c 65486 /dev/zero >>"$incr"
     printf '*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n' >>"$incr"
     alone exits_with_1 --appendonly yes
@@ -357,7 +375,7 @@ cut_by() {
         [[ $(cli EXISTS b) == 0 ]]
         server_kill
     }
-    alone loses_it
+    [[ $has_tool == no && $(own_name) == valkey ]] || alone loses_it
     finds nul-run '.fixable and .offset > 0'
     cp "$incr" "$dir/incr"
     mends nul-run
@@ -495,13 +513,13 @@ two_incrs() {
     server_start --appendonly no
     cli SET a 1 >/dev/null
     server_stop
-    printf REDIS0012 | dd of="$data/dump.rdb" conv=notrunc status=none
+    printf REDIS0099 | dd of="$data/dump.rdb" conv=notrunc status=none
     truncate -s -8 "$data/dump.rdb"
     printf '\0\0\0\0\0\0\0\0' >>"$data/dump.rdb" # no checksum
     alone exits_with_1 --appendonly no
     export REDKEEP_APPENDONLY=no
-    finds version-too-new '.why | contains("7.0.15")'
-    does 0 guard --server-version 8.0.2
+    finds version-too-new '.why | contains("'"$(own_version)"'")'
+    does 0 guard --server-version 99.0.0
 }
 
 @test "append-only files under appendonly no are not read" {

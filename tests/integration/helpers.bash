@@ -141,7 +141,22 @@ fingerprint() {
     cli -n 3 PEXPIRETIME key:7
     [[ $(cli EXISTS stream) == 0 ]] || cli --json XINFO STREAM stream FULL COUNT 0 |
         jq -S 'walk(if type == "object"
-            then del(.["seen-time", "radix-tree-keys", "radix-tree-nodes"]) else . end)'
+            then del(.["seen-time", "active-time", "radix-tree-keys", "radix-tree-nodes"]) else . end)'
+}
+
+# own_name, own_version: of the server in PATH
+own_name() {
+    redis-server --version | sed 's/ .*//; s/.*/\L&/'
+}
+
+own_version() {
+    redis-server --version | sed 's/.* v=\([^ ]*\) .*/\1/'
+}
+
+# The server in PATH is what everything is for, and nobody has to ask it each time.
+for_own_server() {
+    REDKEEP_SERVER_VERSION="$(own_name) $(own_version)"
+    export REDKEEP_SERVER_VERSION
 }
 
 # ---- the volume ----

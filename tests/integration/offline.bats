@@ -75,9 +75,9 @@ comes_back() {
     offline
     stored_files dump.rdb
     json --argjson at "$ended_at" '.proven and .keys == null and .settings.appendonly == "no" and
-        .server.version == $version and .server.name == "redis" and .server.run_id == null and
+        .server.version == $version and .server.name == $name and .server.run_id == null and
         (.forked_at | fromdate) >= $at and (.asked_at >= .forked_at)' \
-        --arg version "$(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/')"
+        --arg version "$(own_version)" --arg name "$(own_name)"
     comes_back --appendonly no
     server_stop
     comes_back --appendonly yes

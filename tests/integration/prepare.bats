@@ -6,7 +6,8 @@ load helpers
 
 setup() {
     world
-    export REDKEEP_SERVER_VERSION=7.0.15 REDKEEP_APPENDONLY=yes
+    for_own_server
+    export REDKEEP_APPENDONLY=yes
     aof=$data/appendonlydir
     incr=$aof/appendonly.aof.1.incr.aof
 }

@@ -8,7 +8,7 @@ load helpers
 setup() {
     world
     in_memory
-    export REDKEEP_SERVER_VERSION=7.0.15 # else each restore asks the server program
+    for_own_server
 }
 
 teardown() {
@@ -260,7 +260,7 @@ is_behind() {
 @test "a server that reads no append-only directory gets none" {
     a_backup
     repository=$dir/memory/repository/db-0/backups/$id
-    jq 'del(.digest) | .rdb_version = 9' "$repository/backup.json" >"$dir/forged"
+    jq 'del(.digest) | .rdb_version = 9 | .rdb_magic = "REDIS"' "$repository/backup.json" >"$dir/forged"
     unsigned=$(jq --indent 2 . "$dir/forged" | sed '$d' | sed '$s/$/,/')
     digest=$(printf '%s\n' "$unsigned" | sha256sum | cut -c 1-64)
     printf '%s\n  "digest": "sha256:%s"\n}\n' "$unsigned" "$digest" >"$repository/backup.json"
