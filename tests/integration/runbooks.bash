@@ -6,6 +6,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # bats and helpers.bash set and read
 
 pages=$BATS_TEST_DIRNAME/../../docs/runbooks
+aof=appendonlydir/appendonly.aof # on the server's volume
 
 # ---- the machine ----
 
@@ -81,6 +82,43 @@ systemctl() {
     "$dir/bin/systemctl" "$@"
 }
 
+# serving [LINE...]: a server with those lines in its configuration, and data, that has started once more
+# since (see filled_server); $before
+serving() {
+    configured "$@"
+    systemctl start
+    fill
+    systemctl stop
+    systemctl start
+    before=$(fingerprint)
+}
+
+# all_there: and the same once more after a clean stop and a start
+all_there() {
+    same
+    systemctl stop
+    systemctl start
+    same
+}
+
+same() {
+    diff <(echo "$before") <(fingerprint) >"$dir/difference" || {
+        head -n 20 "$dir/difference"
+        return 1
+    }
+}
+
+does_not_start() {
+    run systemctl start
+    [[ $status == 1 ]]
+}
+
+# a_backup: $id
+a_backup() {
+    does 0 backup --json
+    id=$(jq -r .id <<<"$output")
+}
+
 # ---- the pages ----
 
 # section PAGE HEADING: its blocks as $dir/steps/NN.sh and NN.text; 00.text is the symptom
@@ -141,7 +179,7 @@ sees() {
         printf '%s\n' "${@:3}"
     } | there >"$dir/seen"
     tells "$dir/steps/00.text" <"$dir/seen" || {
-        cat "$dir/seen"
+        tail -n 30 "$dir/seen"
         return 1
     }
 }
@@ -152,12 +190,12 @@ here() {
 
     for pair in "$@"; do args+=(-e "s|${pair%%=*}|${pair#*=}|g"); done
     sed ${args[@]+"${args[@]}"} -e "s|/var/lib/redis|$data|g" -e "s|/etc/redis/redis.conf|$conf|g" \
-        -e "s|/var/log/redis/redis-server.log|$log|g" -e "s|/backups|$dir/repository|g" \
+        -e "s|/var/log/redis/redis-server.log|$log|g" -e "s|/srv/redkeep|$dir/repository|g" \
         -e "s|127.0.0.1:9742|${address:-127.0.0.1:9742}|g"
 }
 
 there() {
-    sed -e "s|$data|/var/lib/redis|g" -e "s|$conf|/etc/redis/redis.conf|g" -e "s|$dir/repository|/backups|g" \
+    sed -e "s|$data|/var/lib/redis|g" -e "s|$conf|/etc/redis/redis.conf|g" -e "s|$dir/repository|/srv/redkeep|g" \
         -e "s|unix://$socket|redis://127.0.0.1:6379|g" -e "s|$log|/var/log/redis/redis-server.log|g" \
         -e "s|$dir|…|g"
 }

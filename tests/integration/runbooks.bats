@@ -13,45 +13,13 @@ teardown() {
     machine_ends
 }
 
-# serving [LINE...]: a server with those lines in its configuration, and data, that has started once more
-# since (see filled_server); $before
-serving() {
-    configured "$@"
-    systemctl start
-    fill
-    systemctl stop
-    systemctl start
-    before=$(fingerprint)
-}
-
-# all_there: and the same once more after a clean stop and a start
-all_there() {
-    same
-    systemctl stop
-    systemctl start
-    same
-}
-
-same() {
-    diff <(echo "$before") <(fingerprint) >"$dir/difference" || {
-        head -n 20 "$dir/difference"
-        return 1
-    }
-}
-
-# a_backup: $id
-a_backup() {
-    does 0 backup --json
-    id=$(jq -r .id <<<"$output")
-}
-
 @test "the volume is gone" {
     for appendonly in yes no; do
         serving "appendonly $appendonly"
         a_backup
         systemctl kill
         rm -rf "$data"
-        ! systemctl start
+        does_not_start
         sees volume-is-gone 'What you see'
         follow volume-is-gone 'Bring it back'
         all_there
@@ -118,11 +86,9 @@ a_backup() {
 
 # ---- append-only files ----
 
-aof=appendonlydir/appendonly.aof
-
-# down_with_aof [LINE...]: a backup, one key more, and a server that has ended; $before
+# down_with_aof: a backup, one key more, and a server that has ended; $before
 down_with_aof() {
-    serving 'appendonly yes' "$@"
+    serving 'appendonly yes'
     a_backup
     cli SET later yes >/dev/null
     before=$(fingerprint)
@@ -143,13 +109,13 @@ a_set() {
 @test "the append-only file is corrupt: NULs are left out, and nothing is lost" {
     serving 'appendonly yes'
     a_backup
-    cli SET later yes >/dev/null
+    cli SET later 2 >/dev/null
     before=$(fingerprint)
     cli DEL later >/dev/null
     systemctl stop
     head -c 4096 /dev/zero >>"$data/$aof.1.incr.aof"
-    printf '*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$5\r\nlater\r\n$3\r\nyes\r\n' >>"$data/$aof.1.incr.aof"
-    ! systemctl start
+    a_set later >>"$data/$aof.1.incr.aof"
+    does_not_start
     sees aof-corrupt 'What you see'
     cp -a "$data" "$dir/again"
     follow aof-corrupt 'First: a copy, and what redkeep says of it'
@@ -163,7 +129,7 @@ a_set() {
     down_with_aof
     printf 'no command\r\n' >>"$data/$aof.1.incr.aof"
     a_set lost >>"$data/$aof.1.incr.aof"
-    ! systemctl start
+    does_not_start
     sees aof-corrupt 'What you see'
     does 6 guard --fix
     follow aof-corrupt 'Cut it off at the bad bytes'
@@ -187,7 +153,7 @@ a_set() {
     chown redis "$data/$aof.2.incr.aof"
     does 6 guard
     [[ $output == *truncated-middle-file* ]]
-    ! systemctl start
+    does_not_start
     sees aof-corrupt 'The truncated file is not the last file'
     follow aof-corrupt 'The truncated file is not the last file'
     all_there
@@ -199,7 +165,7 @@ a_set() {
     serving 'appendonly yes'
     systemctl stop
     truncate -s -1 "$data/$aof.manifest"
-    ! systemctl start
+    does_not_start
     sees server-will-not-start 'The manifest of the append-only files'
     follow server-will-not-start 'First: why'
     follow server-will-not-start 'The manifest of the append-only files'
@@ -211,7 +177,7 @@ a_set() {
     a_backup
     systemctl kill
     printf 'REDIS0012\xff\0\0\0\0\0\0\0\0' >"$data/dump.rdb"
-    ! systemctl start
+    does_not_start
     sees server-will-not-start 'A file of a newer, or another server'
     follow server-will-not-start 'A file of a newer, or another server' "20261120T170000Z-4f3a9c=$id"
     all_there
@@ -222,7 +188,7 @@ a_set() {
     systemctl stop
     chown -R 0:0 "$data"
     chmod 600 "$data/dump.rdb"
-    ! systemctl start
+    does_not_start
     sees server-will-not-start 'Permission denied'
     follow server-will-not-start 'Permission denied'
     all_there
@@ -232,8 +198,8 @@ a_set() {
     serving 'appendonly no'
     a_backup
     systemctl stop
-    flip "$data/dump.rdb" 500
-    ! systemctl start
+    flip "$data/dump.rdb" "$(($(stat -c %s "$data/dump.rdb") - 1))" # of its checksum
+    does_not_start
     sees server-will-not-start 'The dump is corrupt'
     follow server-will-not-start 'The dump is corrupt'
     all_there
@@ -243,7 +209,7 @@ a_set() {
     serving 'appendonly no'
     systemctl stop
     echo 'maxmemory-polcy noeviction' >>"$conf"
-    ! systemctl start
+    does_not_start
     sees server-will-not-start 'A setting it does not know'
     follow server-will-not-start 'A setting it does not know'
     all_there
@@ -255,4 +221,40 @@ a_set() {
     follow server-will-not-start 'It is killed while it loads'
     systemctl start
     same
+}
+
+# ---- the pages themselves ----
+
+@test "every command of every page is followed by a test" {
+    awk 'FNR == 1 { heading = ""; fence = 0 }
+        /^ *```/ {
+            fence = !fence
+            lang = substr($0, index($0, "`") + 3)
+            if (fence && lang !~ /^(sh|text)$/) print FILENAME ": a block of \"" lang "\""
+            if (fence && lang == "sh") print FILENAME "|" heading
+        }
+        !fence && /^## / { heading = substr($0, 4) }
+    ' "$pages"/*.md | sed -e "s|^$pages/||" -e 's|\.md||' | sort -u >"$dir/sections"
+    sed -n "s/^ *follow \([a-z-]*\) \('\([^']*\)'\|\([a-z]*\)\).*/\1|\3\4/p" "$BATS_TEST_DIRNAME"/runbooks*.bats | sort -u >"$dir/followed"
+    [[ $(wc -l <"$dir/sections") -gt 20 ]]
+    diff "$dir/sections" "$dir/followed"
+}
+
+@test "a page that says what is not so is found out" {
+    a_page() {
+        printf '# A page\n\n## Steps\n\n```sh\n%s\n```\n\n```text\n%s\n```\n' "$1" "$2" >"$dir/page.md"
+        pages=$dir follow page Steps
+    }
+    a_page 'echo 5 keys of 20261120T170000Z-4f3a9c, 12 kB' '17 keys of 20261121T000000Z-ffffff, 3.5 MB'
+    run a_page 'echo 5 keys' '5 values'
+    [[ $status == 1 && $output == *'not said: N values'* ]]
+    run a_page 'false' ''
+    [[ $status == 1 && $output == *'exit code 1'* ]]
+    run a_page 'true' 'exit code 6'
+    [[ $status == 1 ]]
+    run a_page 'echo first; exit 6; echo second' $'second\nexit code 6'
+    [[ $status == 1 && $output == *'not said: second'* ]]
+    a_page 'echo first; exit 6' $'first\nexit code 6'
+    run follow aof-corrupt 'A heading that is not there'
+    [[ $status == 1 ]]
 }
