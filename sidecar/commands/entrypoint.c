@@ -23,6 +23,7 @@
 #include "commands/starting.h"
 #include "commands/target.h"
 #include "entrypoint/nofile.h"
+#include "entrypoint/own_server.h"
 #include "entrypoint/pair_run.h"
 #include "entrypoint/server_user.h"
 
@@ -173,6 +174,32 @@ static int become_server(const struct starting *starting, struct err *err)
     return err_sys(err, ERR_CONFIG, "cannot start %.200s", starting->line.words[0]);
 }
 
+static void add_flag(char **list, size_t *count, const char *name, const char *value)
+{
+    if (value != NULL)
+        list[(*count)++] = xasprintf("--%s=%s", name, value);
+}
+
+/* Of the URL that the server's own arguments have told; what was set stays. */
+static void add_tls(const struct starting *starting, char **list, size_t *count)
+{
+    const struct settings *settings = &starting->settings;
+    struct redis_tls_options tls;
+
+    if (strncmp(starting->redis_url, "rediss://", strlen("rediss://")) != 0)
+        return;
+    own_server_tls(&starting->merged, &tls);
+    if (settings->redis_tls_ca_file == NULL)
+        add_flag(list, count, "redis-tls-ca-file", tls.ca_file);
+    if (settings->redis_tls_cert_file == NULL) {
+        add_flag(list, count, "redis-tls-cert-file", tls.cert_file);
+        add_flag(list, count, "redis-tls-key-file", tls.key_file);
+    }
+    if (settings->redis_tls_server_name == NULL)
+        add_flag(list, count, "redis-tls-server-name", tls.server_name);
+    redis_tls_options_release(&tls);
+}
+
 /* redkeep COMMAND with our own settings: the flags that we were given, and what the server's own
  * arguments have told. The array and its words are on the heap, for as long as we live. */
 static char **own_words(const struct starting *starting, const char *const *command)
@@ -183,7 +210,7 @@ static char **own_words(const struct starting *starting, const char *const *comm
 
     while (command[count] != NULL)
         count++;
-    list = xcalloc(count + arguments->setting_count + 4, sizeof(*list));
+    list = xcalloc(count + arguments->setting_count + 8, sizeof(*list));
     count = 0;
     list[count++] = xstrdup("redkeep");
     for (; *command != NULL; command++)
@@ -192,8 +219,9 @@ static char **own_words(const struct starting *starting, const char *const *comm
         list[count++] =
             xasprintf("--%s=%s", arguments->settings[i].name, arguments->settings[i].value);
     list[count++] = xasprintf("--data-dir=%s", starting->settings.data_dir);
+    add_flag(list, &count, "redis-url", starting->redis_url);
     if (starting->redis_url != NULL)
-        list[count++] = xasprintf("--redis-url=%s", starting->redis_url);
+        add_tls(starting, list, &count);
     return list;
 }
 
@@ -206,6 +234,52 @@ static void free_words(char **list)
 DEFINE_CLEANUP(cleanup_words, char **, free_words);
 #define auto_words auto_with(cleanup_words)
 
+#define PASSWORD_VARIABLE "REDKEEP_REDIS_PASSWORD="
+
+/* Is a name or a password set to log in with? */
+static bool has_login(const struct settings *settings)
+{
+    auto_redis_address struct redis_address address = {0};
+    struct err ignored; /* it was parsed before */
+
+    return settings->redis_username != NULL || settings->redis_password.text != NULL ||
+           redis_url_parse(settings->redis_url, &address, &ignored) != 0 ||
+           address.username.text != NULL || address.password.text != NULL;
+}
+
+/* INVARIANT (secrets): the server's own password goes to the sidecar in its environment, never as
+ * an argument. The array is on the heap; *out_password is NULL, or its one entry there. */
+static char **sidecar_environment(const struct starting *starting, char **out_password)
+{
+    auto_secret struct secret password = {0};
+    size_t count = 0;
+    char **list;
+
+    while (environ[count] != NULL)
+        count++;
+    list = xcalloc(count + 2, sizeof(*list));
+    memcpy(list, environ, count * sizeof(*list));
+    *out_password = NULL;
+    if (has_login(&starting->settings) || !own_server_password(&starting->merged, &password))
+        return list;
+    *out_password = xasprintf(PASSWORD_VARIABLE "%s", password.text);
+    for (size_t i = 0; i < count; i++) { /* set to nothing, it is not set */
+        if (strncmp(list[i], PASSWORD_VARIABLE, strlen(PASSWORD_VARIABLE)) == 0) {
+            list[i] = *out_password;
+            return list;
+        }
+    }
+    list[count] = *out_password;
+    return list;
+}
+
+static void wipe_text(char **text)
+{
+    if (*text != NULL)
+        explicit_bzero(*text, strlen(*text));
+    free(*text);
+}
+
 static int run_both(const struct starting *starting, struct err *err)
 {
     static const char self[] = "/proc/self/exe";
@@ -213,11 +287,13 @@ static int run_both(const struct starting *starting, struct err *err)
     static const char *const last_words[] = {"backup", "--offline", "--if-new",
                                              "--backup-lease=off", NULL};
     auto_free char **environment = pair_server_environment(environ);
+    auto_with(wipe_text) char *password = NULL;
+    auto_free char **with_password = sidecar_environment(starting, &password);
     auto_words char **sidecar = own_words(starting, run_words);
     auto_words char **last = own_words(starting, last_words);
     const struct pair_options options = {
         .programs = {[PAIR_SERVER] = {starting->line.words[0], starting->line.words, environment},
-                     [PAIR_SIDECAR] = {self, sidecar, environ},
+                     [PAIR_SIDECAR] = {self, sidecar, with_password},
                      [PAIR_LAST] = {self, last, environ}},
         .drain_ms = starting->settings.drain_timeout_ms,
         .clock = starting->context->clock,

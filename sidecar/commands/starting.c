@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "commands/target.h"
 #include "daemon/settings_table.h"
+#include "entrypoint/own_server.h"
 
 void starting_release(struct starting *starting)
 {
@@ -58,23 +59,15 @@ static bool is_default(const struct settings *settings, const char *name)
            strcmp(settings->shown[row - setting_table].origin, "default") == 0;
 }
 
+static bool says_tls(const struct settings *settings)
+{
+    return settings->redis_tls_ca_file != NULL || settings->redis_tls_cert_file != NULL ||
+           settings->redis_tls_server_name != NULL;
+}
+
 static bool is_yes(const struct server_conf *conf, const char *name)
 {
     return strcasecmp(server_conf_get(conf, name, "no"), "yes") == 0;
-}
-
-/* Where the server will listen on this host; NULL: as the setting says. Heap. */
-static char *own_url(const struct server_conf *conf)
-{
-    const char *port = server_conf_get(conf, "port", "6379");
-    const char *socket_path = server_conf_get(conf, "unixsocket", NULL);
-
-    if (strcmp(port, "0") != 0)
-        return xasprintf("redis://127.0.0.1:%s", port);
-    if (socket_path == NULL)
-        return NULL;
-    return socket_path[0] == '/' ? xasprintf("unix://%s", socket_path)
-                                 : xasprintf("unix://%s/%s", conf->dir, socket_path);
 }
 
 /* Does it take its data from another server? */
@@ -106,7 +99,7 @@ static void settle(struct starting *starting)
         (char *)(uintptr_t)server_conf_get(conf, "appenddirname", "appendonlydir");
     starting->is_replica = replicates(conf);
     if (is_default(settings, "redis-url"))
-        starting->redis_url = own_url(conf);
+        starting->redis_url = own_server_url(conf, says_tls(settings));
     if (starting->redis_url != NULL)
         settings->redis_url = starting->redis_url;
 }

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/installed.h"
 #include "base/mem.h"
 #include "redis/redis_tls_cert.h"
 
@@ -93,11 +94,13 @@ static int trust_file(SSL_CTX *ctx, const char *path, struct err *err)
 
 static void trust_system(SSL_CTX *ctx)
 {
+    auto_free char *installed = installed_ca_bundle();
+
     /* what is not there is not trusted, and the handshake says that nobody is */
     (void)SSL_CTX_set_default_verify_paths(ctx);
     if (secure_getenv(X509_get_default_cert_file_env()) == NULL &&
         secure_getenv(X509_get_default_cert_dir_env()) == NULL)
-        (void)SSL_CTX_load_verify_file(ctx, SYSTEM_BUNDLE);
+        (void)SSL_CTX_load_verify_file(ctx, installed != NULL ? installed : SYSTEM_BUNDLE);
     ERR_clear_error();
 }
 
