@@ -40,7 +40,7 @@ Check-Date: no
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 SOURCES
     tar --numeric-owner -C "$dir" --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* --exclude=./run/* \
-        --exclude=./var/cache/apt/* --exclude=./var/lib/apt/lists/* --exclude=./usr/share/doc/* \
+        --exclude=./var/cache/apt/* --exclude=./var/lib/apt/lists/* --exclude=./usr/share/doc/*.gz \
         --exclude=./usr/share/man/* --exclude=./usr/share/locale/* --exclude=./.complete \
         --exclude=./etc/resolv.conf --exclude=./etc/hostname -c . |
         docker import -c 'CMD ["bash"]' \
