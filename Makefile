@@ -57,7 +57,7 @@ BENCH_BIN := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
 HEADERS  := $(sort $(wildcard sidecar/*/*.h entrypoint/*.h tests/support/*.h))
 
 .PHONY: all
-all: $(B)/redkeep ## build/redkeep
+all: $(B)/redkeep ## build/redkeep, build/redkeep.8
 
 $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
@@ -81,5 +81,6 @@ $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libsidecar.a
 
 -include $(LIB_OBJ:.o=.d) $(SUP_OBJ:.o=.d) $(UNIT_BIN:=.d) $(BENCH_BIN:=.d) $(B)/sidecar/main.d
 
+include docs/manual.mk
 include tests/house.mk
 include $(sort $(wildcard tests/*/*.mk))

@@ -20,6 +20,7 @@ machine() {
     socket=$dir/run/redis.sock
     log=$dir/run/redis.log
     conf=$dir/redis.conf
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin # the server of this machine, whose words the pages quote
     export REDKEEP_INSTANCE=sessions REDKEEP_REDIS_URL=unix://$socket REDKEEP_LOG_FORMAT=text
     chown redis:redis "$data" "$dir/run"
     configured 'appendonly no'
@@ -195,8 +196,8 @@ here() {
 }
 
 there() {
-    sed -e "s|$data|/var/lib/redis|g" -e "s|$conf|/etc/redis/redis.conf|g" -e "s|$dir/repository|/srv/redkeep|g" \
-        -e "s|unix://$socket|redis://127.0.0.1:6379|g" -e "s|$log|/var/log/redis/redis-server.log|g" \
+    sed -e "s|$data|/var/lib/redis|g" -e "s|$conf|/etc/redis/redis.conf|g" \
+        -e "s|$dir/repository|/srv/redkeep|g" -e "s|unix://$socket|redis://127.0.0.1:6379|g" -e "s|$log|/var/log/redis/redis-server.log|g" \
         -e "s|$dir|…|g"
 }
 

@@ -235,7 +235,8 @@ a_set() {
         }
         !fence && /^## / { heading = substr($0, 4) }
     ' "$pages"/*.md | sed -e "s|^$pages/||" -e 's|\.md||' | sort -u >"$dir/sections"
-    sed -n "s/^ *follow \([a-z-]*\) \('\([^']*\)'\|\([a-z]*\)\).*/\1|\3\4/p" "$BATS_TEST_DIRNAME"/runbooks*.bats | sort -u >"$dir/followed"
+    sed -n "s/^ *follow \([a-z-]*\) \('\([^']*\)'\|\([a-z]*\)\).*/\1|\3\4/p" \
+        "$BATS_TEST_DIRNAME"/runbooks*.bats | sort -u >"$dir/followed"
     [[ $(wc -l <"$dir/sections") -gt 20 ]]
     diff "$dir/sections" "$dir/followed"
 }
