@@ -236,7 +236,8 @@ bool agent_ask(struct agent *agent, enum job_kind job, struct agent_time now)
     if (agent->stop_ms != 0)
         return false;
     if (job == JOB_VERIFY) {
-        if (agent->verify_wanted || agent_verify_running(agent) != NULL)
+        if (agent->verify_wanted || agent_is_running(agent, JOB_VERIFY) ||
+            agent_is_running(agent, JOB_DRILL))
             return false;
         agent->verify_wanted = true;
         agent->verify_kind = agent->config.has_drill ? JOB_DRILL : JOB_VERIFY;

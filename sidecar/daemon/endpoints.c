@@ -182,6 +182,13 @@ static void live(struct endpoints *endpoints, struct http_response *out)
         put_text(out, 200, "ok\n");
 }
 
+/* A drill is a verification, too. */
+static bool is_running(const struct status *status, enum job_kind job)
+{
+    return status->jobs[job].is_running ||
+           (job == JOB_VERIFY && status->jobs[JOB_DRILL].is_running);
+}
+
 static void ask(struct endpoints *endpoints, const struct http_request *request, enum job_kind job,
                 struct http_response *out)
 {
@@ -196,7 +203,7 @@ static void ask(struct endpoints *endpoints, const struct http_request *request,
         put_text(out, 401, "this needs the header `Authorization: Bearer <http-token>`\n");
     } else if (endpoints->status->is_stopping) {
         put_text(out, 503, "redkeep is about to stop\n");
-    } else if (*asked || endpoints->status->jobs[job].is_running) {
+    } else if (*asked || is_running(endpoints->status, job)) {
         put_text(out, 409, "one is running already\n");
     } else {
         *asked = true;

@@ -236,6 +236,27 @@ START_TEST(retention_comes_before_a_verification_and_both_keep_a_backup_waiting)
 }
 END_TEST
 
+START_TEST(one_that_is_asked_for_while_retention_is_applied_comes_after_it)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@daily");
+
+    config.prunes = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, 1, (struct agent_sim_outcome){.took_ms = AGENT_SIM_MIN});
+    agent_sim_run(&sim, 10 * AGENT_SIM_S);
+    ck_assert(agent_sim_ask(&sim, JOB_BACKUP));
+    agent_sim_run(&sim, 5 * AGENT_SIM_S);
+    ck_assert(sim.jobs[JOB_PRUNE].is_running);
+    ck_assert(agent_sim_ask(&sim, JOB_VERIFY));
+    ck_assert(!agent_sim_ask(&sim, JOB_VERIFY));
+    ck_assert_uint_eq(sim.jobs[JOB_VERIFY].started, 0);
+    agent_sim_run(&sim, 2 * AGENT_SIM_MIN);
+    ck_assert_uint_eq(sim.jobs[JOB_VERIFY].started, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("agent_verify");
@@ -254,6 +275,7 @@ int main(void)
     tcase_add_test(tests, retention_that_is_switched_off_is_no_problem_any_more);
     tcase_add_test(tests, a_backup_that_failed_removes_nothing);
     tcase_add_test(tests, retention_comes_before_a_verification_and_both_keep_a_backup_waiting);
+    tcase_add_test(tests, one_that_is_asked_for_while_retention_is_applied_comes_after_it);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

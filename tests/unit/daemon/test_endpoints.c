@@ -270,6 +270,22 @@ START_TEST(what_runs_is_not_asked_for_again)
 }
 END_TEST
 
+START_TEST(a_drill_that_runs_is_a_verification)
+{
+    static const enum job_kind kinds[] = {JOB_VERIFY, JOB_DRILL};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        auto_desk struct desk desk;
+
+        desk_init(&desk, "well", true);
+        desk.status.jobs[kinds[i]].is_running = true;
+        ck_assert_uint_eq(code_of(&desk, "POST", "/verify", true), 409);
+        desk.status.jobs[kinds[i]].is_running = false;
+        ck_assert_uint_eq(code_of(&desk, "POST", "/verify", true), 202);
+    }
+}
+END_TEST
+
 START_TEST(who_is_about_to_stop_takes_no_orders)
 {
     auto_desk struct desk desk;
@@ -402,6 +418,7 @@ static Suite *endpoints_suite(void)
     tcase_add_test(ask, only_the_token_lets_anybody_ask);
     tcase_add_test(ask, what_was_asked_for_is_given_out_once);
     tcase_add_test(ask, what_runs_is_not_asked_for_again);
+    tcase_add_test(ask, a_drill_that_runs_is_a_verification);
     tcase_add_test(ask, who_is_about_to_stop_takes_no_orders);
     suite_add_tcase(suite, ask);
     tcase_add_test(turns, a_text_is_made_once_for_each_state);
