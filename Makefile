@@ -81,6 +81,6 @@ $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libsidecar.a
 
 -include $(LIB_OBJ:.o=.d) $(SUP_OBJ:.o=.d) $(UNIT_BIN:=.d) $(BENCH_BIN:=.d) $(B)/sidecar/main.d
 
-include docs/manual.mk
+include $(wildcard docs/*.mk)
 include tests/house.mk
 include $(sort $(wildcard tests/*/*.mk))

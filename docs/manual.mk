@@ -1,5 +1,5 @@
 # redkeep.8, made of its prose and of what the program says of itself; and `make install`. Included by the
-# Makefile, whose variables it uses.
+# Makefile, whose variables it uses, where it is there: the image is built without.
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
