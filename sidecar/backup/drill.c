@@ -148,6 +148,7 @@ static int conclude(struct drill_result *out, struct err *err)
     if (err->kind != ERR_CORRUPT && err->kind != ERR_SERVER && err->kind != ERR_TOO_NEW)
         return -1;
     out->ok = false;
+    out->too_new = err->kind == ERR_TOO_NEW;
     free(out->why);
     out->why = xstrdup(err->msg);
     return 0;

@@ -22,11 +22,12 @@ struct drill_options {
 
 struct drill_result {
     bool ok;
-    char *id;           /* of the backup that was loaded; NULL: none was */
-    bool walked;        /* every RDB in it, from its header to its end mark */
-    char *why;          /* NULL when ok and there is nothing to say; else why not, or not walked */
-    bool has_keys;      /* the server told them */
-    uint64_t keys;      /* that it has, once loaded */
+    bool too_new;  /* for the server, or for this redkeep: nothing was tried, and ok is false */
+    char *id;      /* of the backup that was loaded; NULL: none was */
+    bool walked;   /* every RDB in it, from its header to its end mark */
+    char *why;     /* NULL when ok and there is nothing to say; else why not, or not walked */
+    bool has_keys; /* the server told them */
+    uint64_t keys; /* that it has, once loaded */
     int64_t restore_ms; /* fetching, proving, writing; -1: did not come so far */
     int64_t load_ms;    /* from the start of the server until it serves; -1 */
 };

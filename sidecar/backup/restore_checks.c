@@ -122,17 +122,36 @@ static int check_version(const struct restore_options *options, const struct man
                          struct err *err)
 {
     char why[RDB_LOAD_WHY_MAX];
+    char writer[48];
 
     if (options->target == NULL || manifest->rdb_version < 0)
         return 0;
     if (rdb_can_load(options->target, manifest->rdb_magic, manifest->rdb_version, why) !=
         RDB_LOAD_NO)
         return 0;
+    server_version_format(&manifest->server, writer, sizeof(writer));
     return err_set(err, ERR_TOO_NEW,
-                   "backup %s cannot be loaded by its target (%s): %s. HINT: start a server of "
-                   "version %s or newer, or name the version that will load it with "
-                   "server-version; nothing was fetched",
-                   manifest->id, options->target_from, why, manifest->server_version);
+                   "backup %s cannot be loaded by its target (%s): %s. HINT: start %s or newer, or "
+                   "name the version that will load it with server-version; nothing was fetched",
+                   manifest->id, options->target_from, why,
+                   manifest->server.major > 0 ? writer : "the server that wrote it");
+}
+
+/* What cannot be told from the manifest is not refused: it may not be in the backup at all. */
+static void warn_of_version(const struct restore_options *options, const struct manifest *manifest)
+{
+    const struct rdb_load_parts parts = {
+        .has_rdb = manifest->rdb_version >= 0,
+        .has_commands = manifest_has_kind(manifest, MANIFEST_AOF_MANIFEST),
+    };
+    char why[RDB_LOAD_WHY_MAX];
+
+    if (options->target == NULL || !rdb_load_doubt(options->target, &manifest->server, parts, why))
+        return;
+    restore_warn(options, PROBLEM_BACKUP_TOO_NEW,
+                 "backup %s may hold what its target (%s) does not load, and exits over: %s. HINT: "
+                 "should it not start, start the version that wrote the backup, or a newer one",
+                 manifest->id, options->target_from, why);
 }
 
 /* Before 7.0 the append-only file was one, and beside it what is laid out here is not looked at. */
@@ -162,7 +181,8 @@ static int check_layout(const struct restore_options *options, const struct mani
 int restore_check_target(const struct restore_options *options, const struct manifest *manifest,
                          struct err *err)
 {
-    if (check_version(options, manifest, err) != 0)
+    if (check_version(options, manifest, err) != 0 || check_layout(options, manifest, err) != 0)
         return -1;
-    return check_layout(options, manifest, err);
+    warn_of_version(options, manifest);
+    return 0;
 }

@@ -139,9 +139,11 @@ static int drill_one(struct verifying *verifying, const char *id, struct err *er
     if (command_drill(context, id, &result, err) != 0)
         return -1;
     row = drill_to_json(&result, id);
-    note(verifying, id, result.ok, row);
+    if (!result.too_new) /* it was not looked at */
+        note(verifying, id, result.ok, row);
     json_push(verifying->results, row);
-    verifying->corrupt += result.ok ? 0 : 1;
+    verifying->too_new += result.too_new ? 1 : 0;
+    verifying->corrupt += result.ok || result.too_new ? 0 : 1;
     if (!command_flag(context, "json"))
         print_drill(&result, id, context->out);
     return 0;
@@ -254,9 +256,11 @@ static int judge(const struct verifying *verifying, int rc, struct err *err)
     }
     if (rc == 0 && verifying->too_new > 0)
         return err_set(err, ERR_TOO_NEW,
-                       "%zu of %zu backups were written by a newer redkeep. HINT: verify them with "
-                       "that version",
-                       verifying->too_new, count);
+                       "%zu of %zu backups are too new for %s. HINT: verify them with the one that "
+                       "wrote them, or a newer one",
+                       verifying->too_new, count,
+                       command_flag(verifying->context, "drill") ? "the server of the drill"
+                                                                 : "this redkeep");
     return rc;
 }
 

@@ -4,7 +4,6 @@
  */
 #include "redis/rdb_compat.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -82,4 +81,54 @@ enum rdb_load rdb_can_load(const struct server_version *target, enum rdb_magic m
     bool foreign = !is_redis && magic == RDB_MAGIC_REDIS;
     bool unknown = is_between(target) || is_newer_than(target, &rows[count - 1]);
     return say(unknown && !foreign ? RDB_LOAD_UNKNOWN : RDB_LOAD_NO, target, reason, why);
+}
+
+static bool is_at_least(const struct server_version *v, unsigned major, unsigned minor,
+                        unsigned patch)
+{
+    if (v->major != major)
+        return v->major > major;
+    return v->minor != minor ? v->minor > minor : v->patch >= patch;
+}
+
+/* How vector sets lie in an RDB: with no number that an older server could refuse the newer form
+ * by (github.com/redis/redis/pull/14144). 0: this server has none. */
+static int vector_set_form(const struct server_version *v)
+{
+    if (v->flavour != REDIS_FLAVOUR_REDIS || !is_at_least(v, 8, 0, 0))
+        return 0;
+    return is_at_least(v, 8, 0, 4) ? 2 : 1;
+}
+
+/* Valkey began as Redis 7.2. */
+static bool may_know_more_commands(const struct server_version *writer,
+                                   const struct server_version *target)
+{
+    static const struct server_version common = {.flavour = REDIS_FLAVOUR_REDIS, 7, 2, 0};
+    const struct server_version *other =
+        writer->flavour == target->flavour || !is_at_least(target, 7, 2, 0) ? target : &common;
+
+    return writer->major > other->major ||
+           (writer->major == other->major && writer->minor > other->minor);
+}
+
+bool rdb_load_doubt(const struct server_version *target, const struct server_version *writer,
+                    struct rdb_load_parts parts, char why[RDB_LOAD_WHY_MAX])
+{
+    const char *what = NULL;
+    char name[48];
+    char writer_name[48];
+
+    if (writer->major == 0)
+        return false;
+    if (parts.has_rdb && vector_set_form(writer) > vector_set_form(target))
+        what = "does not load vector sets";
+    else if (parts.has_commands && may_know_more_commands(writer, target))
+        what = "may not know every command";
+    if (what == NULL)
+        return false;
+    server_version_format(target, name, sizeof(name));
+    server_version_format(writer, writer_name, sizeof(writer_name));
+    (void)snprintf(why, RDB_LOAD_WHY_MAX, "%s %s that %s writes", name, what, writer_name);
+    return true;
 }

@@ -5,6 +5,8 @@
 #ifndef REDIS_RDB_COMPAT_H
 #define REDIS_RDB_COMPAT_H
 
+#include <stdbool.h>
+
 #include "redis/rdb_probe.h"
 #include "redis/server_version.h"
 
@@ -16,10 +18,22 @@ enum rdb_load {
 
 #define RDB_LOAD_WHY_MAX 200
 
+struct rdb_load_parts {
+    bool has_rdb;
+    bool has_commands;
+};
+
 /* Would target load an RDB of this magic and version? why (never empty) says so for people. A
  * server newer than the table is assumed to load what the newest one in it does. Module types and
  * values are not looked at. */
 enum rdb_load rdb_can_load(const struct server_version *target, enum rdb_magic magic, int version,
                            char why[RDB_LOAD_WHY_MAX]);
+
+/* What no version of a file tells: may a server of this version have written what target does not
+ * understand all the same, into an RDB (has_rdb) that rdb_can_load says yes to, or as commands
+ * (has_commands)? Then why says what for people; otherwise it is untouched. A writer that is not
+ * known, all zero, gives no doubt. */
+bool rdb_load_doubt(const struct server_version *target, const struct server_version *writer,
+                    struct rdb_load_parts parts, char why[RDB_LOAD_WHY_MAX]);
 
 #endif

@@ -117,7 +117,29 @@ int scratch_server_start(const struct scratch_server_options *options, struct sc
     return 0;
 }
 
-/* The last line or so of what it printed, on one line. */
+/* What it warned of at last, and what that led to: a server that gives up on a dump says why in
+ * lines marked with '#', and has the dump looked through behind them. (It begins each of its starts
+ * with warnings of the machine.) */
+static const char *last_warnings(const char *text)
+{
+    const char *found = NULL;
+    bool was_warning = false;
+
+    for (const char *line = text; line != NULL && *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        const char *mark = strstr(line, " # ");
+        bool is_warning = mark != NULL && (end == NULL || mark < end) &&
+                          strncmp(mark, " # WARNING", strlen(" # WARNING")) != 0;
+
+        if (is_warning && !was_warning)
+            found = line;
+        was_warning = is_warning;
+        line = end != NULL ? end + 1 : NULL;
+    }
+    return found;
+}
+
+/* Those, else the last line or so of what it printed, on one line. */
 static void last_words(const struct scratch_server *server, char *out, size_t out_size)
 {
     auto_buf struct buf text = {0};
@@ -129,9 +151,9 @@ static void last_words(const struct scratch_server *server, char *out, size_t ou
         (void)buf_append(&text, "nothing that could be read", 26, &ignored);
     while (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
-    from = buf_text(&text);
-    if (text.len >= out_size)
-        from += text.len - out_size + 1;
+    from = last_warnings(buf_text(&text));
+    if (from == NULL)
+        from = buf_text(&text) + (text.len >= out_size ? text.len - out_size + 1 : 0);
     (void)snprintf(out, out_size, "%s", from);
     for (char *at = out; *at != '\0'; at++) {
         if (*at == '\n')

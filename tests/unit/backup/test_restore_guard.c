@@ -387,39 +387,6 @@ START_TEST(a_step_back_is_a_warning)
 }
 END_TEST
 
-static const struct {
-    struct server_version target;
-    enum restore_appendonly appendonly;
-    bool is_refused;
-} targets[] = {
-    {{REDIS_FLAVOUR_REDIS, 6, 2, 14}, RESTORE_APPENDONLY_AUTO, true},
-    {{REDIS_FLAVOUR_REDIS, 6, 2, 14}, RESTORE_APPENDONLY_YES, true},
-    {{REDIS_FLAVOUR_REDIS, 6, 2, 14}, RESTORE_APPENDONLY_NO, false},
-    {{REDIS_FLAVOUR_REDIS, 7, 0, 0}, RESTORE_APPENDONLY_AUTO, false},
-    {{REDIS_FLAVOUR_VALKEY, 7, 2, 5}, RESTORE_APPENDONLY_AUTO, false},
-};
-
-static void with_old_dump(struct manifest *to)
-{
-    to->rdb_version = 9;
-}
-
-START_TEST(a_server_before_multi_part_gets_none)
-{
-    restoring_add(&run, NEW, with_old_dump);
-    run.options.target = &targets[_i].target;
-    run.options.target_from = "the setting server-version";
-    run.options.appendonly = targets[_i].appendonly;
-    if (!targets[_i].is_refused) {
-        restoring_must_restore(&run, NEW);
-        return;
-    }
-    restoring_must_fail(&run, ERR_CONFIG);
-    ck_assert_ptr_nonnull(strstr(run.err.msg, "7.0"));
-    ck_assert_ptr_nonnull(strstr(run.err.msg, "HINT"));
-}
-END_TEST
-
 START_TEST(without_links_there_must_be_room_for_a_copy)
 {
     struct stat st = {0};
@@ -471,7 +438,6 @@ int main(void)
     tcase_add_test(tcase, other_instances_are_named);
     tcase_add_test(tcase, a_step_back_is_a_warning);
     tcase_add_test(tcase, without_links_there_must_be_room_for_a_copy);
-    tcase_add_loop_test(tcase, a_server_before_multi_part_gets_none, 0, COUNT(targets));
 
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

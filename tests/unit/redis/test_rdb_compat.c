@@ -99,6 +99,68 @@ START_TEST(the_reason_names_server_and_versions)
 }
 END_TEST
 
+START_TEST(a_doubt_is_what_the_version_of_the_file_does_not_tell)
+{
+    static const struct {
+        const char *target;
+        const char *writer;
+        struct rdb_load_parts parts;
+        const char *want; /* NULL: none */
+    } rows[] = {
+        {"8.0.2", "8.0.6", {.has_rdb = true}, "does not load vector sets that Redis 8.0.6 writes"},
+        {"8.0.3", "8.0.4", {.has_rdb = true}, "vector sets"},
+        {"7.4.1", "8.0.2", {.has_rdb = true}, "vector sets"},
+        {"8.0.2", "8.2.0", {.has_rdb = true}, "vector sets"},
+        {"8.0.4", "8.0.6", {.has_rdb = true}, NULL},
+        {"8.0.6", "8.0.2", {.has_rdb = true}, NULL},
+        {"8.0.2", "8.0.3", {.has_rdb = true, .has_commands = true}, NULL},
+        {"8.0.2", "8.0.6", {.has_commands = true}, NULL},
+        {"7.0.15", "8.0.2", {.has_commands = true}, "Redis 7.0.15 may not know every command"},
+        {"7.4.1", "7.2.6", {.has_commands = true}, NULL},
+        {"7.2.6",
+         "7.4.1",
+         {.has_rdb = true, .has_commands = true},
+         "every command that Redis 7.4.1"},
+        {"valkey 8.1.1", "7.2.6", {.has_rdb = true, .has_commands = true}, NULL},
+        {"valkey 9.1.2", "7.4.1", {.has_commands = true}, "every command"},
+        {"valkey 8.1.1", "valkey 9.1.2", {.has_commands = true}, "every command"},
+        {"valkey 9.1.2", "valkey 8.1.1", {.has_rdb = true, .has_commands = true}, NULL},
+        {"8.6.3", "valkey 8.1.1", {.has_rdb = true, .has_commands = true}, "that Valkey 8.1.1"},
+        {"8.6.3", "valkey 8.1.1", {.has_rdb = true}, NULL},
+        {"8.6.3", "valkey 7.2.5", {.has_commands = true}, NULL},
+        {"7.0.15", "valkey 7.2.5", {.has_commands = true}, "every command"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct server_version target = {0};
+        struct server_version writer = {0};
+        struct err err = {0};
+        char why[RDB_LOAD_WHY_MAX] = "";
+
+        ck_assert_int_eq(server_version_parse(rows[i].target, &target, &err), 0);
+        ck_assert_int_eq(server_version_parse(rows[i].writer, &writer, &err), 0);
+        ck_assert_msg(rdb_load_doubt(&target, &writer, rows[i].parts, why) ==
+                          (rows[i].want != NULL),
+                      "%s from %s: %s", rows[i].target, rows[i].writer, why);
+        if (rows[i].want != NULL)
+            ck_assert_msg(strstr(why, rows[i].want) != NULL, "%s", why);
+        else
+            ck_assert_str_eq(why, "");
+    }
+}
+END_TEST
+
+START_TEST(a_writer_that_is_not_known_gives_no_doubt)
+{
+    const struct server_version target = {REDIS_FLAVOUR_REDIS, 7, 0, 15};
+    const struct server_version writer = {0};
+    const struct rdb_load_parts all = {.has_rdb = true, .has_commands = true};
+    char why[RDB_LOAD_WHY_MAX];
+
+    ck_assert(!rdb_load_doubt(&target, &writer, all, why));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rdb_compat");
@@ -107,6 +169,8 @@ int main(void)
     tcase_add_test(tcase, the_seen_load_matrix_holds);
     tcase_add_test(tcase, other_servers_and_files_are_judged_with_care);
     tcase_add_test(tcase, the_reason_names_server_and_versions);
+    tcase_add_test(tcase, a_doubt_is_what_the_version_of_the_file_does_not_tell);
+    tcase_add_test(tcase, a_writer_that_is_not_known_gives_no_doubt);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);
