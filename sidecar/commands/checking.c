@@ -49,6 +49,17 @@ static void ask_cluster(struct checking *checking)
         pairs_add_info(&checking->info, buf_text(&text), text.len);
 }
 
+static void read_tls(const struct redis *redis, struct check_tls *out)
+{
+    struct redis_tls_validity validity;
+
+    if (redis_validity(redis, &validity))
+        *out = (struct check_tls){.is_used = true,
+                                  .is_ours = validity.is_ours,
+                                  .from_ms = validity.from_ms,
+                                  .until_ms = validity.until_ms};
+}
+
 static int ask_server(const struct command_context *context, struct checking *checking,
                       struct err *err)
 {
@@ -61,6 +72,7 @@ static int ask_server(const struct command_context *context, struct checking *ch
         return -1;
     pairs_add_info(&checking->info, buf_text(&text), text.len);
     checking->facts.info = &checking->info;
+    read_tls(checking->redis, &checking->facts.tls);
     if (redis_config_all(checking->redis, add_setting, &checking->config, &answer, err) != 0)
         return -1;
     if (answer == REDIS_CONFIG_VALUE)

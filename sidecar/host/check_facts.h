@@ -52,6 +52,14 @@ enum check_clock_sync { CHECK_CLOCK_UNKNOWN, CHECK_CLOCK_SYNCED, CHECK_CLOCK_UNS
  * since an ACL file or ACL SETUSER may have said otherwise. */
 enum check_login { CHECK_LOGIN_UNKNOWN, CHECK_LOGIN_FREE, CHECK_LOGIN_PASSWORD };
 
+/* The way to the server. */
+struct check_tls {
+    bool is_used;
+    bool is_ours;    /* the certificate that runs out first is redkeep's, not the server's */
+    int64_t from_ms; /* of that one; wall clock */
+    int64_t until_ms;
+};
+
 struct check_facts {
     int root_fd; /* "/", or a saved tree: proc/sys/vm/..., sys/kernel/mm/..., are read below it */
     int64_t now_ms; /* wall clock */
@@ -61,6 +69,7 @@ struct check_facts {
     const struct pairs *config; /* CONFIG GET *; NULL: not allowed */
     const char *server_why;
     enum check_login login;
+    struct check_tls tls;
     bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */
     int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
 

@@ -52,6 +52,7 @@ void check_look_fork_time(const struct check_facts *facts, struct check_result *
 void check_look_delayed_fsync(const struct check_facts *facts, struct check_result *result);
 void check_look_aof_growth(const struct check_facts *facts, struct check_result *result);
 void check_look_version(const struct check_facts *facts, struct check_result *result);
+void check_look_tls_certificate(const struct check_facts *facts, struct check_result *result);
 void check_look_cluster_slots(const struct check_facts *facts, struct check_result *result);
 
 #endif

@@ -15,6 +15,38 @@
 
 #define FORK_LIMIT_US 1000000
 #define CLUSTER_SLOTS 16384
+#define DAY_MS INT64_C(86400000)
+#define RENEW_MS (14 * DAY_MS) /* certificates are renewed weeks before their end, */
+#define RENEW_PART 5           /* and those that live for hours when a third is left */
+
+void check_look_tls_certificate(const struct check_facts *facts, struct check_result *result)
+{
+    const struct check_tls *tls = &facts->tls;
+    int64_t left_ms = tls->until_ms - facts->now_ms;
+    int64_t part_ms = (tls->until_ms - tls->from_ms) / RENEW_PART;
+    char until[32];
+    char left[16];
+
+    if (!tls->is_used) {
+        if (check_info_text(facts, "redis_version", result) != NULL)
+            check_ok(result, "not used: redis-url is without TLS");
+        return;
+    }
+    format_rfc3339(tls->until_ms, until, sizeof(until));
+    format_duration(left_ms < 0 ? 0 : left_ms, left, sizeof(left));
+    if (left_ms >= (part_ms < RENEW_MS ? part_ms : RENEW_MS)) {
+        check_ok(result, "good until %s, for %s", until, left);
+        return;
+    }
+    check_bad(result, CHECK_WARN, "%s runs out on %s, in %s",
+              tls->is_ours ? "redkeep's own" : "the server's", until, left);
+    check_wants(result, "one that was renewed");
+    if (tls->is_ours)
+        check_fix_by(result, "renew redis-tls-cert-file   # it is read at the next connection");
+    else
+        check_fix_by(result, "redis-cli CONFIG SET tls-cert-file FILE tls-key-file FILE   # when "
+                             "they were renewed, so that it reads them");
+}
 
 /* "3m 20s" of a number of seconds; out holds at least 16 bytes. */
 static void format_seconds(int64_t seconds, char *out, size_t out_size)

@@ -191,6 +191,11 @@ void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen
     redis_link_peer(&redis->link, out, out_len);
 }
 
+bool redis_validity(const struct redis *redis, struct redis_tls_validity *out)
+{
+    return redis->link.tls != NULL && redis_tls_validity(redis->link.tls, out);
+}
+
 static int take_text(const struct redis *redis, const char *command, const redisReply *reply,
                      struct buf *out, struct err *err)
 {

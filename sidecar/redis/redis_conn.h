@@ -48,6 +48,10 @@ const char *redis_label(const struct redis *redis);
 /* The socket address of the other end; *out_len is 0 when there is no connection. */
 void redis_peer(const struct redis *redis, struct sockaddr_storage *out, socklen_t *out_len);
 
+/* Of the certificates that this connection rests on, the one that runs out first. False: it is
+ * without TLS. */
+bool redis_validity(const struct redis *redis, struct redis_tls_validity *out);
+
 /* A ceiling that every INFO answer keeps to, for buf_init. */
 #define REDIS_INFO_MAX ((size_t)8 << 20)
 

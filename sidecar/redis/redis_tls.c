@@ -25,7 +25,7 @@
 
 #define HEARD_MAX 32
 #define LINE_BYTES (65 * 1024)
-#define PROBE_MS 250 /* of the handshake's time are kept to see what else may be there */
+#define PROBE_PART 4 /* of the handshake's time is kept to see what else may be there */
 
 struct redis_tls {
     int fd;
@@ -340,14 +340,13 @@ static int fail_silent(struct redis_tls *tls, int timeout_ms, int64_t end_ms, st
 static int shake_hands(struct redis_tls *tls, int timeout_ms, struct err *err)
 {
     int64_t end_ms = clock_mono_ms(clock_system()) + timeout_ms;
-    int probe_ms = timeout_ms / 4 < PROBE_MS ? timeout_ms / 4 : PROBE_MS;
 
     for (;;) {
         ERR_clear_error();
         int rc = SSL_connect(tls->ssl);
         if (rc == 1)
             break;
-        enum progress progress = go_on(tls, rc, end_ms - probe_ms);
+        enum progress progress = go_on(tls, rc, end_ms - timeout_ms / PROBE_PART);
         if (progress == PROGRESS_LATE)
             return fail_silent(tls, timeout_ms, end_ms, err);
         if (progress != PROGRESS_AGAIN)
@@ -409,13 +408,28 @@ void redis_tls_free(struct redis_tls *tls)
     free(tls);
 }
 
-int64_t redis_tls_valid_until(const struct redis_tls *tls, bool *out_is_ours)
+static bool read_validity(const X509 *cert, bool is_ours, struct redis_tls_validity *out)
 {
-    auto_cert X509 *theirs = SSL_get1_peer_certificate(tls->ssl);
-    const X509 *ours = SSL_get_certificate(tls->ssl);
-    int64_t theirs_ms = theirs != NULL ? redis_tls_cert_time(X509_get0_notAfter(theirs)) : -1;
-    int64_t ours_ms = ours != NULL ? redis_tls_cert_time(X509_get0_notAfter(ours)) : -1;
+    if (cert == NULL)
+        return false;
+    *out = (struct redis_tls_validity){
+        .from_ms = redis_tls_cert_time(X509_get0_notBefore(cert)),
+        .until_ms = redis_tls_cert_time(X509_get0_notAfter(cert)),
+        .is_ours = is_ours,
+    };
+    return out->from_ms >= 0 && out->until_ms >= 0;
+}
 
-    *out_is_ours = ours_ms >= 0 && (theirs_ms < 0 || ours_ms < theirs_ms);
-    return *out_is_ours ? ours_ms : theirs_ms;
+bool redis_tls_validity(const struct redis_tls *tls, struct redis_tls_validity *out)
+{
+    auto_cert X509 *peer = SSL_get1_peer_certificate(tls->ssl);
+    struct redis_tls_validity theirs;
+    struct redis_tls_validity ours;
+    bool has_theirs = read_validity(peer, false, &theirs);
+    bool has_ours = read_validity(SSL_get_certificate(tls->ssl), true, &ours);
+
+    if (!has_theirs && !has_ours)
+        return false;
+    *out = !has_theirs || (has_ours && ours.until_ms < theirs.until_ms) ? ours : theirs;
+    return true;
 }

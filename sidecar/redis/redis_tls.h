@@ -55,9 +55,14 @@ int redis_tls_send(struct redis_tls *tls, const char *data, size_t len, int64_t 
 ssize_t redis_tls_read(struct redis_tls *tls, char *out, size_t out_size, int64_t end_ms,
                        struct err *err);
 
-/* When the first of the certificates that this connection rests on runs out, in ms since 1970; -1
- * unknown. *out_is_ours: it is the client's. */
-int64_t redis_tls_valid_until(const struct redis_tls *tls, bool *out_is_ours);
+struct redis_tls_validity { /* ms since 1970 */
+    int64_t from_ms;
+    int64_t until_ms;
+    bool is_ours; /* it is the client's certificate */
+};
+
+/* Of the certificate that runs out first. False: cannot be told. */
+bool redis_tls_validity(const struct redis_tls *tls, struct redis_tls_validity *out);
 
 /* A name that the certificate in a PEM file is for, as redis-tls-server-name: the host itself when
  * it is one of them, else the first. Heap; NULL: there is none, or it cannot be read. */

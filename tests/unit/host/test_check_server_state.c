@@ -264,6 +264,46 @@ START_TEST(each_finding_and_its_absence)
 }
 END_TEST
 
+START_TEST(a_certificate_is_renewed_before_it_runs_out)
+{
+    static const int64_t day_ms = 86400000;
+    static const struct {
+        int64_t lives_days;
+        int64_t left_ms;
+        bool is_ours;
+        enum check_status status;
+        const char *says;
+        const char *fix;
+    } rows[] = {
+        {365, 15 * day_ms, false, CHECK_OK, "good until 2026-12-06T", NULL},
+        {365, 14 * day_ms - 1, false, CHECK_WARN, "the server's runs out on 2026-12-05T",
+         "redis-cli CONFIG SET tls-cert-file FILE tls-key-file FILE   # when they were renewed, so "
+         "that it reads them"},
+        {365, day_ms, true, CHECK_WARN, "redkeep's own runs out on 2026-11-22T",
+         "renew redis-tls-cert-file   # it is read at the next connection"},
+        {1, day_ms / 5, true, CHECK_OK, "for 4h 48m", NULL},
+        {1, day_ms / 5 - 1, true, CHECK_WARN, "redkeep's own",
+         "renew redis-tls-cert-file   # it is read at the next connection"},
+        {1, -1, true, CHECK_WARN, "redkeep's own",
+         "renew redis-tls-cert-file   # it is read at the next connection"},
+    };
+    struct check_case c;
+
+    check_case_init(&c, "rdb");
+    check_case_expect(&c, "tls-certificate", CHECK_OK, "not used", NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t until_ms = c.facts.now_ms + rows[i].left_ms;
+
+        c.facts.tls = (struct check_tls){.is_used = true,
+                                         .is_ours = rows[i].is_ours,
+                                         .from_ms = until_ms - rows[i].lives_days * day_ms,
+                                         .until_ms = until_ms};
+        check_case_expect(&c, "tls-certificate", rows[i].status, rows[i].says, rows[i].fix);
+    }
+    check_case_release(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("check_server_state");
@@ -271,6 +311,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
 
     tcase_add_test(tcase, each_finding_and_its_absence);
+    tcase_add_test(tcase, a_certificate_is_renewed_before_it_runs_out);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
 
