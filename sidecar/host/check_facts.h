@@ -23,6 +23,7 @@ struct check_volume {
     int64_t owner_uid; /* of the directory */
     int64_t owner_gid;
     int64_t mode;               /* permission bits */
+    bool is_mount;              /* a volume of its own: only who has it mounted reaches it */
     int64_t fsync_us;           /* the median of a few measured ones; -1: not measured */
     const char *const *entries; /* names at the top, NULL-terminated; NULL: could not be listed */
     const char *const *old_temp_files; /* leftovers of saves that died; NULL-terminated, or NULL */
@@ -41,8 +42,11 @@ struct check_backup {
     int has_drill_server; /* one is set */
     int is_encrypted;     /* the newest backup */
     int may_delete;       /* the credentials can delete objects: 0, 1, -1 not tried */
-    int is_versioned;     /* the bucket keeps versions or locks objects */
+    int is_versioned;     /* the bucket keeps versions of what is deleted */
+    const char *why;      /* why one of these two is -1, in words; NULL: nobody asked */
+    unsigned lock_days;   /* objects are locked for so long; 0: they are not */
     int prunes;           /* the setting prune is on */
+    bool has_cluster;     /* the settings say that nodes.conf is backed up too */
 };
 
 /* Whether the kernel believes that its clock is kept by somebody (adjtimex(2), STA_UNSYNC). */
@@ -60,6 +64,18 @@ struct check_tls {
     int64_t until_ms;
 };
 
+/* What reading the clock costs: the share of the time that the kernel takes of it. */
+struct check_clock_cost {
+    bool is_measured;
+    unsigned kernel_percent;
+};
+
+/* How often a write has waited for the disk of late (aof_delayed_fsync), as the sidecar saw it. */
+struct check_delays {
+    int64_t span_s; /* over how long; 0: not known */
+    int64_t count;
+};
+
 struct check_facts {
     int root_fd; /* "/", or a saved tree: proc/sys/vm/..., sys/kernel/mm/..., are read below it */
     int64_t now_ms; /* wall clock */
@@ -70,10 +86,17 @@ struct check_facts {
     const char *server_why;
     enum check_login login;
     struct check_tls tls;
-    bool is_same_network; /* reached by loopback or a socket: its network namespace is ours */
+    bool is_default_user; /* it lets us in as the user `default`, which is there then */
+    bool is_same_network; /* reached by loopback: its network namespace is ours */
     int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
+    struct check_delays delays;
+
+    /* what the settings say */
+    bool is_cache;    /* use cache */
+    bool is_prepared; /* redkeep prepare, or entrypoint, runs before each of its starts */
 
     enum check_clock_sync clock_sync; /* check_read_clock's */
+    struct check_clock_cost clock_cost;
 
     struct check_volume volume;
     struct check_backup backup;

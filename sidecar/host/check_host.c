@@ -15,13 +15,13 @@
 #include "host/cgroup.h"
 #include "host/check.h"
 #include "host/check_host_arm64.h"
+#include "host/check_host_network.h"
 #include "host/check_read.h"
 #include "host/check_server.h"
 
 #define OVERCOMMIT "proc/sys/vm/overcommit_memory"
 #define SWAPPINESS "proc/sys/vm/swappiness"
 #define MAP_COUNT "proc/sys/vm/max_map_count"
-#define SOMAXCONN "proc/sys/net/core/somaxconn"
 #define THP "sys/kernel/mm/transparent_hugepage/enabled"
 #define CLOCKSOURCE "sys/devices/system/clocksource/clocksource0/"
 #define MEMINFO "proc/meminfo"
@@ -32,7 +32,8 @@
 #define SWAPPED_KIB_MOST 1024 /* a few cold pages do no harm */
 #define MAPS_LEAST 65530      /* the kernel's own default */
 #define THROTTLED_PERCENT_MOST 5
-#define PERIODS_LEAST 100 /* fewer say nothing; ten seconds' worth */
+#define KERNEL_PERCENT_MOST 10 /* as redis-server has it */
+#define PERIODS_LEAST 100      /* fewer say nothing; ten seconds' worth */
 
 /* proc/<pid>/<file>; the caller frees. */
 static char *of_server(const struct check_facts *facts, const char *file)
@@ -125,6 +126,9 @@ static void look_thp(const struct check_facts *facts, struct check_result *resul
     }
     if (opted_out == 0)
         check_bad(result, CHECK_WARN, "%s", mode);
+    else if (facts->info == NULL) /* a node that is made ready for servers */
+        check_bad(result, CHECK_WARN, "%s: for every server that does not opt out for itself",
+                  mode);
     else
         check_unknown(result,
                       "%s; whether the server has opted out for itself needs its PID namespace "
@@ -132,64 +136,8 @@ static void look_thp(const struct check_facts *facts, struct check_result *resul
                       mode);
     check_wants(result, "madvise, or disable-thp yes in redis.conf");
     check_fix_by(result, "echo madvise > /" THP "   # then restart the server");
-    if (opted_out == 0)
+    if (result->status == CHECK_WARN)
         check_act_by(result, CHECK_ACT_FILE, THP, "madvise");
-}
-
-/* Is the server's network namespace ours, whose sysctls proc/sys/net shows? */
-static bool is_our_network(const struct check_facts *facts)
-{
-    char ours[64];
-    char theirs[64];
-    auto_free char *path = of_server(facts, "ns/net");
-
-    if (facts->is_same_network)
-        return true;
-    if (facts->server_pid <= 0)
-        return false;
-    ssize_t our_len = readlinkat(facts->root_fd, "proc/self/ns/net", ours, sizeof(ours));
-    ssize_t their_len = readlinkat(facts->root_fd, path, theirs, sizeof(theirs));
-    return our_len > 0 && our_len == their_len && memcmp(ours, theirs, (size_t)our_len) == 0;
-}
-
-static void look_backlog(const struct check_facts *facts, struct check_result *result)
-{
-    int64_t backlog = 0;
-    int64_t somaxconn = 0;
-
-    if (!is_our_network(facts)) {
-        check_unknown(result, "this needs the server's network namespace (a container of its pod / "
-                              "network_mode: service:redis), or its PID namespace to compare");
-        return;
-    }
-    if (!check_read_i64(facts->root_fd, SOMAXCONN, &somaxconn)) {
-        cannot_read(result, SOMAXCONN);
-        return;
-    }
-    if (!pairs_i64(facts->config, "tcp-backlog", &backlog)) {
-        if (facts->info == NULL && facts->server_why != NULL)
-            check_unknown(result, "net.core.somaxconn is %" PRId64 "; this needs the server: %s",
-                          somaxconn, facts->server_why);
-        else
-            check_unknown(result, "net.core.somaxconn is %" PRId64 "; " CHECK_NEEDS_CONFIG,
-                          somaxconn);
-        return;
-    }
-    if (somaxconn >= backlog) {
-        check_ok(result, "net.core.somaxconn %" PRId64 ", tcp-backlog %" PRId64, somaxconn,
-                 backlog);
-        return;
-    }
-    check_bad(result, CHECK_WARN, "net.core.somaxconn %" PRId64 ", tcp-backlog %" PRId64, somaxconn,
-              backlog);
-    check_wants(result, "net.core.somaxconn at least %" PRId64, backlog);
-    check_fix_by(result,
-                 "securityContext: {sysctls: [{name: net.core.somaxconn, value: \"%" PRId64
-                 "\"}]}   # of the pod; Compose, service redis: sysctls: {net.core.somaxconn: "
-                 "%" PRId64 "}; host: sysctl -w net.core.somaxconn=%" PRId64,
-                 backlog, backlog, backlog);
-    auto_free char *value = xasprintf("%" PRId64, backlog);
-    check_act_by(result, CHECK_ACT_FILE, SOMAXCONN, value);
 }
 
 /* 1, 0, or -1 when it cannot be seen. */
@@ -277,41 +225,52 @@ static bool is_word_of(const char *word, const char *const *words)
     return false;
 }
 
+static void want_fast_clock(const char *others, struct check_result *result)
+{
+    check_wants(result, "tsc, kvm-clock or arch_sys_counter, read without a system call");
+    if (others != NULL && strstr(others, "tsc") != NULL)
+        check_fix_by(result, "echo tsc > /" CLOCKSOURCE "current_clocksource");
+    else
+        check_fix_by(result, "clocksource=tsc   # on the kernel's command line; or a machine type "
+                             "whose TSC is stable");
+}
+
+/* As redis-server --check-system has it: xen by its name, any other by what reading it costs. By
+ * names alone, where that could not be measured. */
 static void look_clocksource(const struct check_facts *facts, struct check_result *result)
 {
     /* those that are read without a system call; and those that are known to need one */
     static const char *const fast[] = {
         "tsc",      "kvm-clock", "arch_sys_counter",  "hyperv_clocksource_tsc_page",
         "timebase", "tod",       "riscv_clocksource", NULL};
-    static const char *const slow[] = {"xen", "hpet", "acpi_pm", "jiffies", "refined-jiffies",
-                                       NULL};
+    static const char *const slow[] = {"hpet", "acpi_pm", "jiffies", "refined-jiffies", NULL};
+    const struct check_clock_cost *cost = &facts->clock_cost;
     auto_free char *source =
         check_read_text(facts->root_fd, CLOCKSOURCE "current_clocksource", TEXT_MAX);
     auto_free char *others =
         check_read_text(facts->root_fd, CLOCKSOURCE "available_clocksource", TEXT_MAX);
+    const char *name = source == NULL ? "its name could not be read" : source;
+    bool is_xen = source != NULL && strcmp(source, "xen") == 0;
 
-    if (source == NULL) {
+    if (cost->is_measured && (is_xen || cost->kernel_percent > KERNEL_PERCENT_MOST)) {
+        check_bad(result, CHECK_WARN, "%.40s, of whose time the kernel takes %u %%", name,
+                  cost->kernel_percent);
+        want_fast_clock(others, result);
+    } else if (cost->is_measured) {
+        check_ok(result, "%.40s, read without a system call", name);
+    } else if (source == NULL) {
         cannot_read(result, CLOCKSOURCE "current_clocksource");
-        return;
-    }
-    if (is_word_of(source, fast)) {
+    } else if (is_word_of(source, fast)) {
         check_ok(result, "%s", source);
-        return;
-    }
-    if (!is_word_of(source, slow)) {
+    } else if (is_xen || is_word_of(source, slow)) {
+        check_bad(result, CHECK_WARN, "%s", source);
+        want_fast_clock(others, result);
+    } else {
         check_unknown(result,
-                      "%.40s is no clock source that is known here; redis-server "
-                      "--check-system measures it",
+                      "%.40s is no clock source that is known here, and what it costs could not be "
+                      "measured",
                       source);
-        return;
     }
-    check_bad(result, CHECK_WARN, "%s", source);
-    check_wants(result, "tsc, kvm-clock or arch_sys_counter");
-    if (others != NULL && strstr(others, "tsc") != NULL)
-        check_fix_by(result, "echo tsc > /" CLOCKSOURCE "current_clocksource");
-    else
-        check_fix_by(result, "clocksource=tsc   # on the kernel's command line; or a machine type "
-                             "whose TSC is stable");
 }
 
 static void look_map_count(const struct check_facts *facts, struct check_result *result)
@@ -355,9 +314,16 @@ static void look_throttling(const struct check_facts *facts, struct check_result
         check_unknown(result, "this needs to see the server's cgroup (run as the server's user)");
         return;
     }
-    if (!cgroup_field(facts->root_fd, &group, "cpu.stat", "nr_periods", &periods) ||
-        !cgroup_field(facts->root_fd, &group, "cpu.stat", "nr_throttled", &throttled) ||
-        periods <= 0) {
+    auto_free char *stat = xasprintf("%s/cpu.stat", group.path);
+    auto_free char *text = check_read_text(facts->root_fd, stat, TEXT_MAX);
+    /* the root of a hierarchy of version 1 has none, and no limit */
+    if (text == NULL && faccessat(facts->root_fd, stat, F_OK, 0) == 0) {
+        check_unknown(result, "this needs to read cpu.stat of the server's cgroup");
+        return;
+    }
+    bool is_counted = cgroup_field(facts->root_fd, &group, "cpu.stat", "nr_periods", &periods) &&
+                      cgroup_field(facts->root_fd, &group, "cpu.stat", "nr_throttled", &throttled);
+    if (!is_counted || periods <= 0) {
         check_ok(result, "no CPU limit");
         return;
     }
@@ -406,7 +372,7 @@ const struct check_row check_host_rows[] = {
      .scope = CHECK_POD,
      .why = "When all clients come back at once, after a restart, connections beyond the kernel's "
             "shorter queue are dropped and wait for seconds.",
-     .look = look_backlog},
+     .look = check_look_backlog},
     {.id = "swappiness",
      .scope = CHECK_HOST,
      .why = "A kernel that likes to swap puts cold keys on the disk, and the next request for one, "

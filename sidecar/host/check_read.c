@@ -1,15 +1,13 @@
 /*
- * Files of /proc and /sys, the clock, and the server's process; see check_read.h. The volume is
- * check_read_volume.c's.
+ * Files of /proc and /sys, and the clock; see check_read.h. The volume is check_read_volume.c's,
+ * the server's process check_find.c's.
  */
 #include "host/check_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -20,7 +18,6 @@
 #define BLANKS " \t\r\n"
 #define NUMBER_MAX 64
 #define FIELDS_MAX ((size_t)256 * 1024)
-#define COMM_MAX 15 /* what the kernel keeps of a name */
 
 /* -1 when it is not there or no regular file; never waits for the other end of a FIFO. */
 static int open_file(int root_fd, const char *path)
@@ -138,6 +135,56 @@ int64_t check_count_lines(int root_fd, const char *path, int64_t max)
     return lines;
 }
 
+/* The kernel counts a process's time by its ticks, so there should be some. */
+#define CLOCK_TICKS 5
+
+static int64_t micros(const struct timeval *time)
+{
+    return (int64_t)time->tv_sec * 1000000 + time->tv_usec;
+}
+
+/* Whose ticks were counted in those few is chance, to some degree: a fast clock is seen as one in
+ * some of these. */
+#define CLOCK_ROUNDS 3
+#define CLOCK_FAST_PERCENT 5
+
+/* -1: not measured. */
+static int kernel_percent(const struct clock *clock, int64_t span_ms)
+{
+    struct rusage before;
+    struct rusage after;
+
+    if (getrusage(RUSAGE_THREAD, &before) != 0)
+        return -1;
+    int64_t end_ms = clock_mono_ms(clock) + span_ms;
+    while (clock_mono_ms(clock) < end_ms) {
+    }
+    if (getrusage(RUSAGE_THREAD, &after) != 0)
+        return -1;
+    int64_t kernel_us = micros(&after.ru_stime) - micros(&before.ru_stime);
+    int64_t user_us = micros(&after.ru_utime) - micros(&before.ru_utime);
+    if (kernel_us < 0 || user_us < 0 || kernel_us + user_us == 0)
+        return -1; /* others had the processor all the time */
+    return (int)(kernel_us * 100 / (kernel_us + user_us));
+}
+
+void check_measure_clock(struct check_facts *facts, const struct clock *clock)
+{
+    struct check_clock_cost *cost = &facts->clock_cost;
+    long ticks_per_s = sysconf(_SC_CLK_TCK);
+
+    *cost = (struct check_clock_cost){0};
+    for (int i = 0; i < CLOCK_ROUNDS && ticks_per_s > 0; i++) {
+        int percent = kernel_percent(clock, CLOCK_TICKS * (1000 / ticks_per_s));
+
+        if (percent < 0 || (cost->is_measured && (unsigned)percent > cost->kernel_percent))
+            continue;
+        *cost = (struct check_clock_cost){.is_measured = true, .kernel_percent = (unsigned)percent};
+        if (percent <= CLOCK_FAST_PERCENT)
+            return;
+    }
+}
+
 void check_read_clock(struct check_facts *facts)
 {
     struct timex clock = {.modes = 0}; /* asks only */
@@ -146,42 +193,4 @@ void check_read_clock(struct check_facts *facts)
     if (adjtimex(&clock) >= 0)
         facts->clock_sync =
             (clock.status & STA_UNSYNC) != 0 ? CHECK_CLOCK_UNSYNCED : CHECK_CLOCK_SYNCED;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
-
-/* Is name, of which the kernel may have kept only the beginning, a server's? */
-static bool is_server_name(const char *name, const char *executable)
-{
-    return strncmp(name, "redis-server", strlen("redis-server")) == 0 ||
-           strncmp(name, "valkey-server", strlen("valkey-server")) == 0 ||
-           (executable != NULL && executable[0] != '\0' &&
-            strncmp(name, executable, COMM_MAX) == 0);
-}
-
-int64_t check_find_server(int root_fd, const struct pairs *info)
-{
-    const char *executable = pairs_get(info, "executable");
-    char path[64];
-    char exe[PATH_MAX];
-    int64_t pid = 0;
-
-    if (!pairs_i64(info, "process_id", &pid) || pid <= 0 || pid > INT_MAX)
-        return -1;
-    executable = executable == NULL ? NULL : base_name(executable);
-    (void)snprintf(path, sizeof(path), "proc/%" PRId64 "/comm", pid);
-    auto_free char *comm = check_read_text(root_fd, path, PATH_MAX);
-    if (comm != NULL && is_server_name(comm, executable))
-        return pid;
-    (void)snprintf(path, sizeof(path), "proc/%" PRId64 "/exe", pid);
-    ssize_t len = readlinkat(root_fd, path, exe, sizeof(exe) - 1);
-    if (len <= 0)
-        return -1;
-    exe[len] = '\0';
-    return is_server_name(base_name(exe), executable) ? pid : -1;
 }

@@ -27,11 +27,17 @@ void check_reading_free(struct check_reading *reading); /* NULL is a no-op */
 
 /* Asks this machine's kernel for facts->clock_sync. */
 void check_read_clock(struct check_facts *facts);
+/* Measures facts->clock_cost, as redis-server --check-system does: it reads the clock, the
+ * system's, for some fifty milliseconds. */
+void check_measure_clock(struct check_facts *facts, const struct clock *clock);
 
-/* The process of the server that answered INFO with process_id, when root_fd's proc/ shows one of
- * that number that is called redis-server, valkey-server or as INFO's executable, by comm or exe;
- * -1 when it does not: another PID namespace. */
+/* The process of the server that answered INFO with process_id: the one below root_fd's proc/ that
+ * has that number for itself, in its own PID namespace, and is called redis-server, valkey-server
+ * or as INFO's executable, by comm or exe; of several (hostPID) the one that runs for as long as
+ * INFO says. -1 when there is none, or no telling them apart: another PID namespace. */
 int64_t check_find_server(int root_fd, const struct pairs *info);
+/* Was this process started by redkeep (entrypoint --with-sidecar)? */
+bool check_is_child_of_redkeep(int root_fd, int64_t pid);
 
 /* A regular file below root_fd without the blanks around it, of at most max bytes and without NULs;
  * NULL when it is not there, cannot be read, or is anything else. The caller frees. */

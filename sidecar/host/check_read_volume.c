@@ -116,9 +116,9 @@ static void read_space(struct check_volume *volume, int dir_fd)
     }
 }
 
-/* The kind of the mount that holds path: the one with the longest name, of those the last, which
- * lies on top. */
-static char *find_kind(int root_fd, const char *path)
+/* The kind of the mount that holds path, or is path: the one with the longest name, of those the
+ * last, which lies on top. */
+static char *find_kind(int root_fd, const char *path, bool *out_is_mount)
 {
     auto_free char *text = check_read_text(root_fd, "proc/self/mountinfo", MOUNTS_MAX_BYTES);
     auto_free char *full = realpath(path, NULL);
@@ -134,6 +134,7 @@ static char *find_kind(int root_fd, const char *path)
         if (len >= longest && mounts_is_below(full, mount.point)) {
             kind = mount.kind;
             longest = len;
+            *out_is_mount = strcmp(full, mount.point) == 0;
         }
     }
     return kind == NULL ? NULL : xstrdup(kind);
@@ -208,7 +209,7 @@ void check_read_volume(struct check_facts *facts, const char *path, const struct
     struct check_reading *reading = xcalloc(1, sizeof(*reading));
     *out = reading;
     reading->path = xstrdup(path);
-    reading->file_system = find_kind(facts->root_fd, path);
+    reading->file_system = find_kind(facts->root_fd, path, &volume->is_mount);
     volume->path = reading->path;
     volume->file_system = reading->file_system;
     read_space(volume, dir_fd);

@@ -58,12 +58,10 @@ static int has_persistence(const struct check_facts *facts, struct check_result 
     return aof == 0 && saves == 0 ? 0 : -1;
 }
 
-static bool evicts_any_key(const struct check_facts *facts)
+/* Of a cache: what says that it is one. */
+static const char *cache_by(const struct check_facts *facts)
 {
-    const char *policy = pairs_get(facts->info, "maxmemory_policy");
-
-    return check_info_or(facts, "maxmemory", 0) > 0 && policy != NULL &&
-           strncmp(policy, "allkeys-", 8) == 0;
+    return facts->is_cache ? "by the setting use" : "by its maxmemory-policy";
 }
 
 static void look_persistence(const struct check_facts *facts, struct check_result *result)
@@ -78,9 +76,11 @@ static void look_persistence(const struct check_facts *facts, struct check_resul
                  check_has_saves(facts) == 1 ? "save points" : "");
         return;
     }
-    if (evicts_any_key(facts))
-        check_bad(result, CHECK_WARN, "none; keys are evicted, as in a cache");
-    else if (pairs_is(facts->info, "role", "slave"))
+    if (check_is_bare_cache(facts)) {
+        check_ok(result, "none: a cache, %s", cache_by(facts));
+        return;
+    }
+    if (pairs_is(facts->info, "role", "slave"))
         check_bad(result, CHECK_WARN,
                   "none; it is a replica, which begins with its primary's data");
     else
@@ -113,8 +113,11 @@ static void look_replicas(const struct check_facts *facts, struct check_result *
     if (has == 1) {
         check_ok(result, "%lld replicas of a primary that persists", (long long)replicas);
     } else if (has == 0) {
-        check_bad(result, CHECK_FAIL, "%lld replicas of a primary without persistence",
-                  (long long)replicas);
+        bool is_cache = check_is_bare_cache(facts);
+
+        check_bad(result, is_cache ? CHECK_WARN : CHECK_FAIL,
+                  "%lld replicas of a %s without persistence", (long long)replicas,
+                  is_cache ? "cache" : "primary");
         save_from_now_on(result);
     }
 }
@@ -154,8 +157,11 @@ static void look_load_truncated(const struct check_facts *facts, struct check_re
 
 static void look_stop_writes(const struct check_facts *facts, struct check_result *result)
 {
+    if (check_is_bare_cache(facts) && pairs_is(facts->config, "stop-writes-on-bgsave-error", "no"))
+        check_ok(result, "no; a cache, %s", cache_by(facts));
     /* what an append-only file cannot take is refused, whatever this says */
-    if (check_aof_is_on(facts) == 1 && pairs_is(facts->config, "stop-writes-on-bgsave-error", "no"))
+    else if (check_aof_is_on(facts) == 1 &&
+             pairs_is(facts->config, "stop-writes-on-bgsave-error", "no"))
         check_ok(result, "no; the append-only file is the record");
     else
         look_set(facts, "stop-writes-on-bgsave-error", "yes", result);
@@ -239,6 +245,10 @@ static void look_save_points(const struct check_facts *facts, struct check_resul
         check_unknown(result, "this needs aof_enabled of the server's INFO");
         return;
     }
+    if (check_is_bare_cache(facts)) {
+        check_ok(result, "none: a cache, %s", cache_by(facts));
+        return;
+    }
     if (!save_bound(save, &bound_s)) {
         check_unknown(result, "save is \"%.*s\", which is no list of seconds and changes",
                       CHECK_TEXT_MAX, save);
@@ -278,8 +288,8 @@ static void look_eviction(const struct check_facts *facts, struct check_result *
         check_ok(result, "%.*s: only keys with a time to live", CHECK_TEXT_MAX, policy);
     } else if (strncmp(policy, "allkeys-", 8) != 0) {
         check_unknown(result, "redkeep does not know the policy \"%.*s\"", CHECK_TEXT_MAX, policy);
-    } else if (aof == 0 && check_has_saves(facts) == 0) {
-        check_ok(result, "%.*s, without persistence: a cache", CHECK_TEXT_MAX, policy);
+    } else if (facts->is_cache || check_is_bare_cache(facts)) {
+        check_ok(result, "%.*s: a cache, %s", CHECK_TEXT_MAX, policy, cache_by(facts));
     } else {
         int64_t evicted = check_info_or(facts, "evicted_keys", 0);
 

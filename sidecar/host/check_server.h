@@ -1,7 +1,7 @@
 /*
  * What more than one row asks of the server's INFO and CONFIG, and the rows of
- * check_server_state.c. The functions that return false have said in the result that it is unknown,
- * and what it needs.
+ * check_server_state.c and check_server_version.c. The functions that return false have said in the
+ * result that it is unknown, and what it needs.
  */
 #ifndef HOST_CHECK_SERVER_H
 #define HOST_CHECK_SERVER_H
@@ -38,6 +38,8 @@ int64_t check_info_or(const struct check_facts *facts, const char *name, int64_t
 /* Is an append-only file written, are there save points: 1, 0, -1 unknown. */
 int check_aof_is_on(const struct check_facts *facts);
 int check_has_saves(const struct check_facts *facts);
+/* Is nothing kept, and is that meant: a cache, by the setting `use` or by its eviction policy? */
+bool check_is_bare_cache(const struct check_facts *facts);
 
 /* The redis.conf line that mends it, which CONFIG SET can do as well. Both static. */
 void check_set_by(struct check_result *result, const char *name, const char *value);
@@ -51,6 +53,13 @@ void check_look_last_aof_write(const struct check_facts *facts, struct check_res
 void check_look_fork_time(const struct check_facts *facts, struct check_result *result);
 void check_look_delayed_fsync(const struct check_facts *facts, struct check_result *result);
 void check_look_aof_growth(const struct check_facts *facts, struct check_result *result);
+/* How much the server's version is, Valkey's own where it has one. */
+struct server_version;
+bool check_server_version(const struct check_facts *facts, struct server_version *out,
+                          struct check_result *result);
+/* Is it older than major.minor.patch? */
+bool check_is_older(const struct server_version *version, unsigned major, unsigned minor,
+                    unsigned patch);
 void check_look_version(const struct check_facts *facts, struct check_result *result);
 void check_look_tls_certificate(const struct check_facts *facts, struct check_result *result);
 void check_look_cluster_slots(const struct check_facts *facts, struct check_result *result);

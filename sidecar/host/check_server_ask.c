@@ -108,6 +108,14 @@ int check_has_saves(const struct check_facts *facts)
     return save == NULL ? -1 : save[0] != '\0';
 }
 
+bool check_is_bare_cache(const struct check_facts *facts)
+{
+    const char *policy = pairs_get(facts->info, "maxmemory_policy");
+
+    return check_aof_is_on(facts) == 0 && check_has_saves(facts) == 0 &&
+           (facts->is_cache || (policy != NULL && strncmp(policy, "allkeys-", 8) == 0));
+}
+
 void check_set_by(struct check_result *result, const char *name, const char *value)
 {
     check_fix_by(result, "%s %s", name, value);

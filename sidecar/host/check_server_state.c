@@ -1,6 +1,6 @@
 /*
  * The checks of what the server has done since it started: its saves, its append-only file, its
- * forks, its version and its part of a cluster. A counter that is zero because nothing has happened
+ * forks and its part of a cluster. A counter that is zero because nothing has happened
  * yet has shown nothing.
  */
 #include "host/check_server.h"
@@ -11,10 +11,11 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/parse.h"
-#include "redis/server_version.h"
 
 #define FORK_LIMIT_US 1000000
 #define CLUSTER_SLOTS 16384
+#define HOUR_S 3600
+#define DAY_S 86400
 #define DAY_MS INT64_C(86400000)
 #define RENEW_MS (14 * DAY_MS) /* certificates are renewed weeks before their end, */
 #define RENEW_PART 5           /* and those that live for hours when a third is left */
@@ -145,23 +146,8 @@ void check_look_fork_time(const struct check_facts *facts, struct check_result *
     check_fix_by(result, "# redkeep.conf: only the replica forks for backups\nbackup-role replica");
 }
 
-void check_look_delayed_fsync(const struct check_facts *facts, struct check_result *result)
+static void want_fewer_delays(const struct check_facts *facts, struct check_result *result)
 {
-    int64_t delayed = 0;
-    int64_t uptime_s = 0;
-    char up[16];
-
-    if (check_has_no_aof(facts, result) ||
-        !check_info_count(facts, "aof_delayed_fsync", &delayed, result) ||
-        !check_info_count(facts, "uptime_in_seconds", &uptime_s, result))
-        return;
-    format_seconds(uptime_s, up, sizeof(up));
-    /* one an hour is a disk's bad moment, also in the first */
-    if (delayed <= 1 || check_times(delayed, 3600) <= uptime_s) {
-        check_ok(result, "%lld in %s", (long long)delayed, up);
-        return;
-    }
-    check_bad(result, CHECK_WARN, "%lld in %s", (long long)delayed, up);
     check_wants(result, "less than one an hour");
     if (pairs_is(facts->config, "aof-rewrite-incremental-fsync", "no"))
         check_set_by(result, "aof-rewrite-incremental-fsync", "yes");
@@ -169,6 +155,50 @@ void check_look_delayed_fsync(const struct check_facts *facts, struct check_resu
         check_set_by(result, "rdb-save-incremental-fsync", "yes");
     else
         check_fix_by(result, "storageClassName: <one of faster disks; see fsync-latency>");
+}
+
+/* The server counts since it started, which says little of today when that was long ago. */
+static void look_delays_of_late(const struct check_facts *facts, int64_t total, const char *up,
+                                struct check_result *result)
+{
+    char span[16];
+
+    format_seconds(facts->delays.span_s, span, sizeof(span));
+    if (facts->delays.count <= 1) {
+        check_ok(result, "%lld in the last %s (%lld in %s, since the server started)",
+                 (long long)facts->delays.count, span, (long long)total, up);
+        return;
+    }
+    check_bad(result, CHECK_WARN, "%lld in the last %s", (long long)facts->delays.count, span);
+    want_fewer_delays(facts, result);
+}
+
+void check_look_delayed_fsync(const struct check_facts *facts, struct check_result *result)
+{
+    int64_t total = 0;
+    int64_t uptime_s = 0;
+    char up[16];
+
+    if (check_has_no_aof(facts, result) ||
+        !check_info_count(facts, "aof_delayed_fsync", &total, result) ||
+        !check_info_count(facts, "uptime_in_seconds", &uptime_s, result))
+        return;
+    format_seconds(uptime_s, up, sizeof(up));
+    /* one an hour is a disk's bad moment, also in the first */
+    bool is_seldom = total <= 1 || check_times(total, HOUR_S) <= uptime_s;
+    if (is_seldom && facts->delays.count <= 1) {
+        check_ok(result, "%lld in %s, since the server started", (long long)total, up);
+    } else if (facts->delays.span_s > 0) {
+        look_delays_of_late(facts, total, up, result);
+    } else if (uptime_s <= DAY_S) {
+        check_bad(result, CHECK_WARN, "%lld in %s, since the server started", (long long)total, up);
+        want_fewer_delays(facts, result);
+    } else {
+        check_unknown(result,
+                      "%lld in %s, since the server started; whether they go on needs a sidecar "
+                      "(redkeep run) at http-listen, which has counted the last hour",
+                      (long long)total, up);
+    }
 }
 
 void check_look_aof_growth(const struct check_facts *facts, struct check_result *result)
@@ -209,78 +239,6 @@ void check_look_aof_growth(const struct check_facts *facts, struct check_result 
     check_fix_by(result, "redis-cli BGREWRITEAOF");
 }
 
-/* Is it older than major.minor.patch? */
-static bool is_older(const struct server_version *version, unsigned major, unsigned minor,
-                     unsigned patch)
-{
-    if (version->major != major)
-        return version->major < major;
-    return version->minor != minor ? version->minor < minor : version->patch < patch;
-}
-
-/* Valkey says version 7.2.4 of Redis, and its own beside it. */
-static bool read_version(const struct check_facts *facts, struct server_version *out,
-                         struct check_result *result)
-{
-    const char *valkey = pairs_get(facts->info, "valkey_version");
-    const char *text = valkey != NULL ? valkey : check_info_text(facts, "redis_version", result);
-    struct err ignored; /* said in our own words */
-
-    if (text == NULL)
-        return false;
-    auto_free char *named =
-        xasprintf("%s %.*s", valkey != NULL ? "valkey" : "redis", CHECK_TEXT_MAX, text);
-    if (server_version_parse(named, out, &ignored) < 0) {
-        check_unknown(result, "the server says version \"%.*s\"", CHECK_TEXT_MAX, text);
-        return false;
-    }
-    return true;
-}
-
-/* The bug that redkeep knows of needs an append-only file: after a crash inside a transaction, the
- * server leaves an open MULTI in the file, writes on behind it, and drops all that at its next
- * start. Seen in Redis up to 8.6.3 and in Valkey 8.1.1; fixed in Valkey 9.1.2. */
-void check_look_version(const struct check_facts *facts, struct check_result *result)
-{
-    struct server_version version = {0};
-    char name[48];
-
-    if (!read_version(facts, &version, result))
-        return;
-    server_version_format(&version, name, sizeof(name));
-    bool is_valkey = version.flavour == REDIS_FLAVOUR_VALKEY;
-    bool is_fixed = is_valkey && !is_older(&version, 9, 1, 2);
-
-    int aof = check_aof_is_on(facts);
-    if (is_fixed || aof == 0) {
-        check_ok(result, "%s", name);
-        return;
-    }
-    if (aof < 0) {
-        (void)check_has_no_aof(facts, result);
-        return;
-    }
-    check_bad(
-        result, CHECK_WARN,
-        "%s: after a transaction that a crash tore, the second restart drops all writes since "
-        "the first",
-        name);
-    check_wants(result, "%s`redkeep prepare` before every start, which mends the file",
-                is_valkey ? "Valkey 9.1.2 or newer, or " : "");
-    check_fix_by(result, "redkeep prepare");
-}
-
-/* Redis from 8.6 on; older ones and Valkey import such slots. */
-static bool deletes_foreign_keys(const struct check_facts *facts)
-{
-    struct check_result unused = {0};
-    struct server_version version = {0};
-    bool is_known = read_version(facts, &version, &unused);
-
-    free(unused.value);
-    return is_known && version.flavour == REDIS_FLAVOUR_REDIS && !is_older(&version, 8, 6, 0);
-}
-
 static void look_slots(const struct check_facts *facts, struct check_result *result)
 {
     int64_t assigned = 0;
@@ -295,12 +253,7 @@ static void look_slots(const struct check_facts *facts, struct check_result *res
         !check_info_count(facts, "cluster_slots_ok", &ok, result))
         return;
     if (strcmp(state, "ok") == 0 && assigned == CLUSTER_SLOTS && ok == CLUSTER_SLOTS) {
-        check_ok(
-            result, "ok, all %d%s", CLUSTER_SLOTS,
-            deletes_foreign_keys(facts)
-                ? "; this version deletes at its start the keys of slots that nodes.conf gives "
-                  "to others: back that file up too (backup-include)"
-                : "");
+        check_ok(result, "ok, all %d", CLUSTER_SLOTS);
         return;
     }
     check_bad(result, CHECK_WARN, "%.*s, %lld of %d assigned, %lld served", CHECK_TEXT_MAX, state,

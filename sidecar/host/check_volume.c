@@ -157,8 +157,9 @@ static void look_file_system(const struct check_facts *facts, struct check_resul
                       name);
         return;
     }
-    if (kind->status == CHECK_OK) {
-        check_ok(result, "%s", kind->name);
+    if (kind->status == CHECK_OK || check_is_bare_cache(facts)) {
+        check_ok(result, "%s%s", kind->name,
+                 kind->status == CHECK_OK ? "" : "; of a cache, which keeps nothing there");
         return;
     }
     check_bad(result, kind->status, "%.*s: %s", CHECK_TEXT_MAX, name, kind->means);
@@ -170,8 +171,7 @@ static void look_file_system(const struct check_facts *facts, struct check_resul
         check_fix_by(result, "storageClassName: <one of local or block storage>");
 }
 
-/* Has the server written since? Then only this mount is read-only. */
-static bool server_writes(const struct check_facts *facts)
+bool check_server_writes(const struct check_facts *facts)
 {
     if (check_aof_is_on(facts) == 1)
         return pairs_is(facts->info, "aof_last_write_status", "ok");
@@ -188,7 +188,7 @@ static void look_read_only(const struct check_facts *facts, struct check_result 
         check_ok(result, "writable");
         return;
     }
-    if (server_writes(facts))
+    if (check_server_writes(facts)) /* then only this mount is read-only */
         check_bad(result, CHECK_WARN, "read-only from here; the server writes");
     else
         check_bad(result, CHECK_FAIL, "read-only");

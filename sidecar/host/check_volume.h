@@ -22,6 +22,9 @@ bool check_is_plain(const char *name);
 /* data-dir for a line for the shell, or a variable in its place. Borrowed. */
 const char *check_shell_path(const struct check_facts *facts);
 
+/* Has the server written to its directory since it started, and with success the last time? */
+bool check_server_writes(const struct check_facts *facts);
+
 void check_look_ownership(const struct check_facts *facts, struct check_result *result);
 
 #endif

@@ -130,6 +130,25 @@ static void close_to_others(const struct check_facts *facts, int64_t uid, int64_
                      path, path);
 }
 
+/* Then it may write there, whoever it is. */
+static bool server_writes_now(const struct check_facts *facts)
+{
+    return facts->info != NULL && check_server_writes(facts);
+}
+
+static void look_unseen(const struct check_facts *facts, const char *is,
+                        struct check_result *result)
+{
+    if (facts->info == NULL && facts->server_why != NULL)
+        check_unknown(result, "%s; whether the server may write there needs the server: %s", is,
+                      facts->server_why);
+    else
+        check_unknown(
+            result,
+            "%s; whether the server may write there shows at its next save; else " CHECK_NEEDS_PID,
+            is);
+}
+
 void check_look_ownership(const struct check_facts *facts, struct check_result *result)
 {
     const struct check_volume *volume = &facts->volume;
@@ -154,11 +173,13 @@ void check_look_ownership(const struct check_facts *facts, struct check_result *
         check_wants(result, "a directory that the server may write to");
         check_fix_by(result, "chown -R %" PRId64 ":%" PRId64 " %s && chmod u+rwx %s", rights.uid,
                      rights.gid, check_shell_path(facts), check_shell_path(facts));
-    } else if ((mode & 0002) != 0) {
+    } else if ((mode & 0002) != 0 && !volume->is_mount) {
         check_bad(result, CHECK_WARN, "%s: anybody may remove the files", is);
         close_to_others(facts, rights.uid, rights.gid, can_write_then, result);
+    } else if (rights.uid < 0 && server_writes_now(facts)) {
+        check_ok(result, "%s; the server's last write succeeded", is);
     } else if (rights.uid < 0) {
-        check_unknown(result, "%s; " CHECK_NEEDS_PID, is);
+        look_unseen(facts, is, result);
     } else {
         check_ok(result, "%s; the server runs as %" PRId64 ":%" PRId64, is, rights.uid, rights.gid);
     }

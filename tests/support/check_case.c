@@ -217,13 +217,32 @@ void check_case_expect(struct check_case *c, const char *id, enum check_status s
         ck_assert_str_eq(r->fix, fix);
 }
 
+static void edit_word(struct check_case *c, const char *word)
+{
+    const struct {
+        const char *word;
+        bool *fact;
+    } facts[] = {
+        {"cache", &c->facts.is_cache},
+        {"prepared", &c->facts.is_prepared},
+        {"default-user", &c->facts.is_default_user},
+        {"cluster-kept", &c->facts.backup.has_cluster},
+    };
+
+    if (strcmp(word, "config") == 0)
+        c->facts.config = NULL;
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        if (strcmp(word, facts[i].word) == 0)
+            *facts[i].fact = true;
+    }
+}
+
 static void edit(struct check_case *c, const char *text)
 {
     const char *colon = strchr(text, ':');
 
     if (colon == NULL) {
-        ck_assert_str_eq(text, "config");
-        c->facts.config = NULL;
+        edit_word(c, text);
         return;
     }
     const char *name = colon + 1;
@@ -233,13 +252,18 @@ static void edit(struct check_case *c, const char *text)
                    equals == NULL ? NULL : equals + 1);
 }
 
+void check_case_edit(struct check_case *c, const char *const edits[CHECK_FINDING_EDITS])
+{
+    for (size_t i = 0; i < CHECK_FINDING_EDITS && edits[i] != NULL; i++)
+        edit(c, edits[i]);
+}
+
 void check_case_prove(const struct check_finding *finding)
 {
     struct check_case c;
 
     check_case_init(&c, finding->kind);
-    for (size_t i = 0; i < CHECK_FINDING_EDITS && finding->edits[i] != NULL; i++)
-        edit(&c, finding->edits[i]);
+    check_case_edit(&c, finding->edits);
     check_case_expect(&c, finding->id, finding->status, finding->says, finding->fix);
 
     const struct check_result *r = &c.result;

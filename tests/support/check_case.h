@@ -40,7 +40,8 @@ struct check_finding {
     const char *id;
     const char *kind; /* of check_case_init */
     /* "info:name=value", "config:name=value"; without "=" the line is taken away, and "config"
-     * alone is a server that does not allow CONFIG GET */
+     * alone is a server that does not allow CONFIG GET; "cache", "prepared", "default-user" and
+     * "cluster-kept" are facts that become true */
     const char *edits[CHECK_FINDING_EDITS];
     enum check_status status;
     const char *says; /* is in the value */
@@ -48,6 +49,8 @@ struct check_finding {
     const char *act;  /* "name value" of CONFIG SET; NULL: none */
 };
 
+/* Makes such changes. */
+void check_case_edit(struct check_case *c, const char *const edits[CHECK_FINDING_EDITS]);
 void check_case_prove(const struct check_finding *finding);
 
 #endif

@@ -159,6 +159,8 @@ static const struct {
      NULL, CHECK_OK, "99 of 99"},
     {"kubernetes", "cpu-throttling", GROUP "cpu.stat", "usage_usec 5\n", NULL, NULL, CHECK_OK,
      "no CPU limit"},
+    {"hybrid", "cpu-throttling", "sys/fs/cgroup/cpu,cpuacct/cpu.stat/is-no-file", "", NULL, NULL,
+     CHECK_UNKNOWN, "needs to read cpu.stat"},
     {"kubernetes", "cpu-throttling", "proc/7/mountinfo", NULL, NULL, NULL, CHECK_UNKNOWN, "cgroup"},
     {"docker-v1", "cpu-throttling", "proc/1/root/sys/fs/cgroup/cpu,cpuacct/cpu.stat",
      "nr_periods 1000\nnr_throttled 900\nthrottled_time 1\n", NULL, NULL, CHECK_WARN, "900 of"},
@@ -321,6 +323,63 @@ START_TEST(a_server_that_is_reached_by_loopback_shares_our_network)
 }
 END_TEST
 
+START_TEST(a_clock_is_judged_by_what_it_costs)
+{
+    static const struct {
+        const char *source; /* NULL: cannot be read */
+        bool is_measured;
+        unsigned kernel_percent;
+        enum check_status status;
+        const char *says;
+    } cases[] = {
+        {"tsc\n", true, 0, CHECK_OK, "tsc, read without a system call"},
+        {"tsc\n", true, 10, CHECK_OK, "tsc"},
+        {"tsc\n", true, 11, CHECK_WARN, "tsc, of whose time the kernel takes 11 %"},
+        {"sundial\n", true, 3, CHECK_OK, "sundial"},
+        {"sundial\n", true, 80, CHECK_WARN, "sundial, of whose"},
+        {"hpet\n", true, 92, CHECK_WARN, "hpet"},
+        {"xen\n", true, 0, CHECK_WARN, "xen"}, /* as the server has it */
+        {NULL, true, 2, CHECK_OK, "its name could not be read"},
+        {NULL, true, 90, CHECK_WARN, "its name could not be read"},
+        {"tsc\n", false, 0, CHECK_OK, "tsc"},
+        {"hpet\n", false, 0, CHECK_WARN, "hpet"},
+        {"xen\n", false, 0, CHECK_WARN, "xen"},
+        {"sundial\n", false, 0, CHECK_UNKNOWN, "no clock source that is known here"},
+        {NULL, false, 0, CHECK_UNKNOWN, "needs to read"},
+    };
+
+    for (int i = 0; i < COUNT(cases); i++) {
+        struct host_case c;
+
+        host_case_open(&c, NULL);
+        if (cases[i].source != NULL)
+            host_case_write(&c, SOURCE, cases[i].source);
+        c.facts.clock_cost = (struct check_clock_cost){.is_measured = cases[i].is_measured,
+                                                       .kernel_percent = cases[i].kernel_percent};
+        struct check_result result = host_case_look(&c, check_host_rows, "clocksource");
+        ck_assert_msg(result.status == cases[i].status, "%d: %s", i, result.value);
+        ck_assert_msg(strstr(result.value, cases[i].says) != NULL, "%d: %s", i, result.value);
+        ck_assert_msg((result.fix != NULL) == (result.status == CHECK_WARN), "%d", i);
+        host_case_forget(&result);
+        host_case_close(&c);
+    }
+}
+END_TEST
+
+START_TEST(a_node_without_a_server_is_made_ready_for_any)
+{
+    struct host_case c;
+
+    host_case_open(&c, NULL);
+    host_case_write(&c, THP, "[always] madvise never\n");
+    struct check_result result = host_case_look(&c, check_host_rows, "transparent-hugepages");
+    ck_assert_int_eq(result.status, CHECK_WARN);
+    ck_assert_str_eq(result.act_value, "madvise");
+    host_case_forget(&result);
+    host_case_close(&c);
+}
+END_TEST
+
 START_TEST(a_kernel_without_huge_pages_is_fine)
 {
     struct host_case c;
@@ -405,6 +464,8 @@ int main(void)
     tcase_add_test(tcase, without_a_server_the_processor_says_what_machine_it_is);
     tcase_add_test(tcase, with_overcommit_off_a_server_that_does_not_fit_twice_cannot_save);
     tcase_add_test(tcase, a_server_that_is_reached_by_loopback_shares_our_network);
+    tcase_add_test(tcase, a_clock_is_judged_by_what_it_costs);
+    tcase_add_test(tcase, a_node_without_a_server_is_made_ready_for_any);
     tcase_add_test(tcase, a_kernel_without_huge_pages_is_fine);
     tcase_add_test(tcase, a_machine_type_without_tsc_has_another_fix);
     tcase_add_test(tcase, many_mappings_of_the_server_count);

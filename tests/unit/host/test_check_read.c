@@ -197,6 +197,96 @@ START_TEST(the_server_is_found_by_its_number_and_name)
 }
 END_TEST
 
+/* Processes of a node, as one with hostPID sees them: NSpid has ours first, its own last. */
+struct process {
+    const char *pid;
+    const char *comm;
+    const char *ns;      /* NULL: an old kernel does not say */
+    const char *began_s; /* after the boot; NULL: not to be seen */
+};
+
+static const struct {
+    struct process processes[3];
+    int64_t pid; /* that is found for process_id 7, up for 500 s; the node is for 1000 s */
+} nodes[] = {
+    {{{"7", "redis-server", "7", "500"}}, 7},
+    {{{"7", "redis-server", NULL, "500"}}, 7},
+    {{{"7", "redis-server", "7", NULL}}, 7},
+    {{{"4711", "redis-server", "4711\t7", "500"}}, 4711},
+    {{{"4711", "redis-server", "4711\t90\t7", "502"}}, 4711},
+    {{{"4711", "redis-server", "4711\t7", "503"}}, -1}, /* another one that begins with 1 */
+    {{{"4711", "redis-server", "4711\t7", NULL}}, -1},
+    {{{"4711", "redis-server", "4711\t1", "500"}}, -1},
+    {{{"4711", "redis-server", "4711\tseven", "500"}}, -1},
+    {{{"4711", "nginx", "4711\t7", "500"}}, -1},
+    {{{"7", "kthreadd", "7", "500"}, {"4711", "redis-server", "4711\t7", "500"}}, 4711},
+    {{{"7", "redis-server", "7\t1", "500"}, {"4711", "redis-server", "4711\t7", "499"}}, 4711},
+    {{{"7", "redis-server", "7", "100"}, {"4711", "redis-server", "4711\t7", "499"}}, 4711},
+    {{{"7", "redis-server", "7", "500"}, {"4711", "redis-server", "4711\t7", "100"}}, 7},
+    {{{"4711", "redis-server", "4711\t7", "500"}, {"5000", "redis-server", "5000\t7", "100"}},
+     4711},
+    {{{"4711", "redis-server", "4711\t7", "500"}, {"5000", "redis-server", "5000\t7", "501"}}, -1},
+};
+
+START_TEST(a_server_in_a_container_is_found_by_its_own_number)
+{
+    struct host_case c;
+
+    host_case_open(&c, NULL);
+    host_case_write(&c, "proc/uptime", "1000.25 1900.00\n");
+    pairs_add(&c.info, "process_id", "7");
+    pairs_add(&c.info, "uptime_in_seconds", "500");
+    for (int i = 0; i < COUNT(nodes[_i].processes) && nodes[_i].processes[i].pid != NULL; i++) {
+        const struct process *process = &nodes[_i].processes[i];
+        auto_free char *comm = xasprintf("proc/%s/comm", process->pid);
+        auto_free char *status = xasprintf("proc/%s/status", process->pid);
+        auto_free char *stat = xasprintf("proc/%s/stat", process->pid);
+        auto_free char *text = process->ns == NULL
+                                   ? xstrdup("Name:\tx\nPid:\t1\n")
+                                   : xasprintf("Name:\tx\nNSpid:\t%s\nNSsid:\t1\n", process->ns);
+
+        host_case_write(&c, comm, process->comm);
+        host_case_write(&c, status, text);
+        if (process->began_s != NULL) {
+            auto_free char *fields =
+                xasprintf("%s (a ) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %s00 20 21\n",
+                          process->pid, process->began_s);
+            host_case_write(&c, stat, fields);
+        }
+    }
+    ck_assert_int_eq(sysconf(_SC_CLK_TCK), 100); /* what stat counts in, on every Linux of today */
+    ck_assert_int_eq(check_find_server(c.facts.root_fd, &c.info), nodes[_i].pid);
+    host_case_close(&c);
+}
+END_TEST
+
+START_TEST(who_started_the_server_is_seen)
+{
+    struct host_case c;
+
+    host_case_open(&c, NULL);
+    host_case_write(&c, "proc/20/status", "Name:\tredis-server\nPPid:\t1\n");
+    ck_assert(!check_is_child_of_redkeep(c.facts.root_fd, 20));
+    host_case_write(&c, "proc/1/comm", "redkeep\n");
+    ck_assert(check_is_child_of_redkeep(c.facts.root_fd, 20));
+    host_case_write(&c, "proc/1/comm", "tini\n");
+    ck_assert(!check_is_child_of_redkeep(c.facts.root_fd, 20));
+    ck_assert(!check_is_child_of_redkeep(c.facts.root_fd, -1));
+    ck_assert(!check_is_child_of_redkeep(c.facts.root_fd, 21));
+    host_case_close(&c);
+}
+END_TEST
+
+START_TEST(what_the_clock_costs_is_a_share)
+{
+    struct check_facts facts = {0};
+
+    check_measure_clock(&facts, clock_system());
+    ck_assert_uint_le(facts.clock_cost.kernel_percent, 100);
+    ck_assert(facts.clock_cost.is_measured || facts.clock_cost.kernel_percent == 0);
+}
+END_TEST
+
 START_TEST(the_kernel_is_asked_whether_its_clock_is_kept)
 {
     struct check_facts facts = {.clock_sync = (enum check_clock_sync)77};
@@ -244,6 +334,7 @@ START_TEST(a_volume_is_read)
     const struct check_volume *volume = &c.facts.volume;
     ck_assert_str_eq(volume->path, path);
     ck_assert_str_eq(volume->file_system, "nfs4");
+    ck_assert(volume->is_mount);
     ck_assert_int_gt(volume->total_bytes, 0);
     ck_assert_int_ge(volume->total_bytes, volume->free_bytes);
     ck_assert_int_ge(volume->free_bytes, 0);
@@ -302,6 +393,7 @@ START_TEST(a_mountinfo_that_says_nothing_leaves_the_kind_unknown)
         host_case_write(&c, "proc/self/mountinfo", texts[i]);
         check_read_volume(&c.facts, path, clock_system(), false, &reading);
         ck_assert_ptr_null(c.facts.volume.file_system);
+        ck_assert(!c.facts.volume.is_mount);
         ck_assert_ptr_null(c.facts.volume.entries[0]);
         ck_assert_ptr_null(c.facts.volume.old_temp_files[0]);
         check_reading_free(reading);
@@ -378,6 +470,9 @@ int main(void)
     tcase_add_test(tcase, a_field_is_found_by_its_whole_name);
     tcase_add_test(tcase, lines_are_counted_up_to_a_most);
     tcase_add_loop_test(tcase, the_server_is_found_by_its_number_and_name, 0, COUNT(servers));
+    tcase_add_loop_test(tcase, a_server_in_a_container_is_found_by_its_own_number, 0, COUNT(nodes));
+    tcase_add_test(tcase, who_started_the_server_is_seen);
+    tcase_add_test(tcase, what_the_clock_costs_is_a_share);
     tcase_add_test(tcase, the_kernel_is_asked_whether_its_clock_is_kept);
     tcase_add_test(tcase, a_volume_is_read);
     tcase_add_test(tcase, what_is_no_volume_stays_unknown);

@@ -142,6 +142,11 @@ static const struct check_finding findings[] = {
      .edits = {"info:aof_delayed_fsync=9223372036854775807"},
      .status = CHECK_WARN,
      .says = "9223372036854775807"},
+    {.id = "delayed-fsync",
+     .kind = "aof",
+     .edits = {"info:aof_delayed_fsync=100", "info:uptime_in_seconds=86401"},
+     .status = CHECK_UNKNOWN, /* it may all have been on the first day */
+     .says = "100 in 1d 00h, since the server started; whether they go on needs a sidecar"},
 
     {.id = "aof-growth", .kind = "rdb", .status = CHECK_OK, .says = "not used"},
     {.id = "aof-growth", .kind = "aof", .status = CHECK_OK, .says = "99 B"},
@@ -181,39 +186,6 @@ static const struct check_finding findings[] = {
      .status = CHECK_UNKNOWN,
      .says = "+config|get"},
 
-    {.id = "version", .kind = "rdb", .status = CHECK_OK, .says = "Redis 7.0.15"},
-    {.id = "version",
-     .kind = "aof",
-     .status = CHECK_WARN,
-     .says = "Redis 7.0.15: after a transaction",
-     .fix = "redkeep prepare"},
-    {.id = "version",
-     .kind = "aof",
-     .edits = {"info:redis_version=7.2.4", "info:valkey_version=8.1.1"},
-     .status = CHECK_WARN,
-     .says = "Valkey 8.1.1: ",
-     .fix = "redkeep prepare"},
-    {.id = "version",
-     .kind = "aof",
-     .edits = {"info:redis_version=7.2.4", "info:valkey_version=9.1.1"},
-     .status = CHECK_WARN,
-     .says = "Valkey 9.1.1: "},
-    {.id = "version",
-     .kind = "aof",
-     .edits = {"info:redis_version=7.2.4", "info:valkey_version=9.1.2"},
-     .status = CHECK_OK,
-     .says = "Valkey 9.1.2"},
-    {.id = "version",
-     .kind = "aof",
-     .edits = {"info:redis_version=seven"},
-     .status = CHECK_UNKNOWN,
-     .says = "seven"},
-    {.id = "version",
-     .kind = "aof",
-     .edits = {"info:aof_enabled", "config"},
-     .status = CHECK_UNKNOWN,
-     .says = "aof_enabled"},
-
     {.id = "cluster-slots", .kind = "rdb", .status = CHECK_OK, .says = "no cluster"},
     {.id = "cluster-slots",
      .kind = "rdb",
@@ -232,7 +204,7 @@ static const struct check_finding findings[] = {
                "info:cluster_slots_assigned=16384", "info:cluster_slots_ok=16384",
                "info:redis_version=8.6.3"},
      .status = CHECK_OK,
-     .says = "backup-include"},
+     .says = "ok, all 16384"},
     {.id = "cluster-slots",
      .kind = "rdb",
      .edits = {"info:cluster_enabled=1", "info:cluster_state=fail",
@@ -304,6 +276,37 @@ START_TEST(a_certificate_is_renewed_before_it_runs_out)
 }
 END_TEST
 
+START_TEST(what_the_sidecar_has_seen_of_late_counts_more_than_the_sum)
+{
+    static const struct {
+        struct check_delays delays;
+        const char *total;
+        const char *uptime_s;
+        enum check_status status;
+        const char *says;
+    } cases[] = {
+        {{3600, 0}, "5000", "864000", CHECK_OK, "0 in the last 1h 00m (5000 in 10d 00h, since"},
+        {{3600, 1}, "5000", "864000", CHECK_OK, "1 in the last 1h 00m"},
+        {{3600, 2}, "5000", "864000", CHECK_WARN, "2 in the last 1h 00m"},
+        {{600, 2}, "2", "864000", CHECK_WARN, "2 in the last 10m 00s"}, /* seldom, until now */
+        {{600, 0}, "50", "3600", CHECK_OK, "0 in the last 10m 00s"},
+        {{600, 0}, "0", "3600", CHECK_OK, "0 in 1h 00m, since the server started"},
+        {{0, 0}, "5000", "864000", CHECK_UNKNOWN, "needs a sidecar"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct check_case c;
+
+        check_case_init(&c, "aof");
+        c.facts.delays = cases[i].delays;
+        check_case_put(&c.info, "aof_delayed_fsync", cases[i].total);
+        check_case_put(&c.info, "uptime_in_seconds", cases[i].uptime_s);
+        check_case_expect(&c, "delayed-fsync", cases[i].status, cases[i].says, NULL);
+        check_case_release(&c);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("check_server_state");
@@ -312,6 +315,7 @@ int main(void)
 
     tcase_add_test(tcase, each_finding_and_its_absence);
     tcase_add_test(tcase, a_certificate_is_renewed_before_it_runs_out);
+    tcase_add_test(tcase, what_the_sidecar_has_seen_of_late_counts_more_than_the_sum);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
 

@@ -152,6 +152,11 @@ START_TEST(file_systems_mean_different_things)
         c.facts.volume.file_system = cases[i].name;
         check_case_expect(&c, "file-system", cases[i].status, cases[i].says, cases[i].fix);
     }
+    c.facts.volume.file_system = "tmpfs";
+    c.facts.is_cache = true; /* with save points all the same */
+    check_case_expect(&c, "file-system", CHECK_FAIL, "gone with the pod", NULL);
+    check_case_put(&c.config, "save", "");
+    check_case_expect(&c, "file-system", CHECK_OK, "keeps nothing there", NULL);
     check_case_release(&c);
 }
 END_TEST

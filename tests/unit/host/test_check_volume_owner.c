@@ -81,6 +81,8 @@ START_TEST(without_the_process_only_the_worst_is_seen)
     struct check_case c;
 
     check_case_init(&c, "rdb");
+    check_case_expect(&c, "ownership", CHECK_OK, "the server's last write succeeded", NULL);
+    check_case_put(&c.info, "rdb_last_bgsave_time_sec", "-1"); /* it has not saved yet */
     check_case_expect(&c, "ownership", CHECK_UNKNOWN, "PID namespace", NULL);
     c.facts.volume.mode = 0777;
     check_case_expect(&c, "ownership", CHECK_WARN, "anybody",
@@ -88,8 +90,32 @@ START_TEST(without_the_process_only_the_worst_is_seen)
     c.facts.volume.mode = 0755;
     c.facts.server_pid = PID; /* gone meanwhile */
     check_case_expect(&c, "ownership", CHECK_UNKNOWN, "PID namespace", NULL);
+    c.facts.server_pid = -1;
+    c.facts.info = NULL; /* then no namespace would help */
+    c.facts.server_why = "connection refused";
+    check_case_expect(&c, "ownership", CHECK_UNKNOWN, "needs the server: connection refused", NULL);
+    ck_assert_ptr_null(strstr(c.result.value, "namespace"));
     c.facts.volume.owner_uid = -1;
     check_case_expect(&c, "ownership", CHECK_UNKNOWN, "the owner", NULL);
+    check_case_release(&c);
+}
+END_TEST
+
+START_TEST(a_volume_of_its_own_may_be_open_to_whoever_mounts_it)
+{
+    struct check_case c;
+
+    check_case_init(&c, "rdb");
+    c.facts.volume.owner_uid = 0; /* an emptyDir */
+    c.facts.volume.owner_gid = 0;
+    c.facts.volume.mode = 0777;
+    check_case_expect(&c, "ownership", CHECK_WARN, "anybody", NULL);
+    c.facts.volume.is_mount = true;
+    check_case_expect(&c, "ownership", CHECK_OK, "0:0 mode 0777", NULL);
+    give_process(&c, STATUS_OF("999", "999", ""));
+    check_case_expect(&c, "ownership", CHECK_OK, "the server runs as 999:999", NULL);
+    c.facts.volume.mode = 0755;
+    check_case_expect(&c, "ownership", CHECK_FAIL, "the server runs as 999:999", NULL);
     check_case_release(&c);
 }
 END_TEST
@@ -108,6 +134,7 @@ START_TEST(a_process_of_nonsense_is_none)
     struct check_case c;
 
     check_case_init(&c, "rdb");
+    check_case_put(&c.info, "rdb_last_bgsave_time_sec", "-1");
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         give_process(&c, texts[i]);
         check_case_expect(&c, "ownership", CHECK_UNKNOWN, "PID namespace", NULL);
@@ -144,6 +171,7 @@ int main(void)
 
     tcase_add_test(tcase, who_may_write_is_what_the_kernel_would_say);
     tcase_add_test(tcase, without_the_process_only_the_worst_is_seen);
+    tcase_add_test(tcase, a_volume_of_its_own_may_be_open_to_whoever_mounts_it);
     tcase_add_test(tcase, a_process_of_nonsense_is_none);
     tcase_add_test(tcase, only_plain_names_go_to_a_shell);
     suite_add_tcase(suite, tcase);
