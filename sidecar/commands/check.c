@@ -1,7 +1,8 @@
 /*
  * `redkeep check`: what the data stands on, the worst first, with the line that mends it; --fix
  * does what this process may. The report is the answer whatever it says; the exit code is 1 when it
- * warns or worse. As a job of the sidecar, which reads the answer, it has done its work by then.
+ * warns or worse, and 7 when for want of the server something stays unknown. As a job of the
+ * sidecar, which reads the answer, it has done its work by then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,18 @@ static void print_lines(const char *label, const char *text, FILE *out)
     (void)fprintf(out, "%s\n", text);
 }
 
+static void print_change(const struct check_result *result, FILE *out)
+{
+    const char *slash = result->act == CHECK_ACT_FILE ? "/" : "";
+
+    if (result->status == CHECK_FIXED)
+        (void)fprintf(out, "%s%s is %s now; before: %s", slash, result->act_name, result->value,
+                      result->before);
+    else
+        (void)fprintf(out, "%s; --fix would set %s%s to %s", result->before, slash,
+                      result->act_name, result->value);
+}
+
 static void print_result(const struct check_result *result, bool in_colour, FILE *out)
 {
     const struct look *look = &looks[result->status];
@@ -61,9 +74,9 @@ static void print_result(const struct check_result *result, bool in_colour, FILE
                   look->word, in_colour ? "\033[0m" : "", ID_COLUMN, result->id, SCOPE_COLUMN,
                   check_scope_name(result->scope));
     if (result->before != NULL) /* of a dry run too: as it would be */
-        (void)fprintf(out, "%s %s ", result->before,
-                      result->status == CHECK_FIXED ? "->" : "would become");
-    (void)fputs(value, out);
+        print_change(result, out);
+    else
+        (void)fputs(value, out);
     if (result->wanted != NULL && result->status >= CHECK_WARN && result->before == NULL)
         (void)fprintf(out, "; wanted: %s", result->wanted);
     (void)fputc('\n', out);
@@ -78,10 +91,15 @@ static void print_result(const struct check_result *result, bool in_colour, FILE
 static void print_sum(const struct check_report *report, FILE *out)
 {
     size_t counts[CHECK_STATUS_COUNT] = {0};
+    size_t would_be_fixed = 0;
     bool is_first = true;
 
-    for (size_t i = 0; i < report->count; i++)
-        counts[report->results[i].status]++;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct check_result *result = &report->results[i];
+
+        counts[result->status]++;
+        would_be_fixed += result->before != NULL && result->status != CHECK_FIXED;
+    }
     for (size_t i = CHECK_STATUS_COUNT; i-- > 0;) {
         if (counts[i] == 0)
             continue;
@@ -89,6 +107,8 @@ static void print_sum(const struct check_report *report, FILE *out)
                       check_status_name((enum check_status)i));
         is_first = false;
     }
+    if (would_be_fixed > 0)
+        (void)fprintf(out, "; --fix would mend %zu", would_be_fixed);
     (void)fprintf(out, "%s\n", is_first ? "nothing was checked" : "");
 }
 
@@ -168,6 +188,15 @@ static void answer(const struct command_context *context, const struct check_rep
     command_answer(context, object);
 }
 
+static bool has_unknown(const struct check_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->results[i].status == CHECK_UNKNOWN)
+            return true;
+    }
+    return false;
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     auto_checking struct checking checking = {.facts = {.root_fd = -1}};
@@ -187,8 +216,15 @@ static int run(const struct command_context *context, struct err *err)
         fix(context, &checking, &report);
     answer(context, &report);
     enum check_status worst = check_worst(&report);
+    bool misses_server = checking.facts.info == NULL && has_unknown(&report);
     check_report_release(&report);
-    if (worst < CHECK_WARN || report_is_on())
+    if (report_is_on())
+        return 0;
+    if (misses_server) { /* then the best of the report is missing, whatever the rest says */
+        *err = checking.server_err;
+        return -1;
+    }
+    if (worst < CHECK_WARN)
         return 0;
     return err_set(err, ERR_FAILED, "%s", ""); /* it has been said */
 }
@@ -204,7 +240,7 @@ static const struct option_spec options[] = {
 const struct command command_check = {
     .name = "check",
     .help = "host, limits, volume, server and backups: what is wrong and the line that mends it; "
-            "exits 1 when anything is",
+            "exits 1 when anything is, 7 when the server cannot be asked",
     .options = options,
     .run = run,
 };

@@ -1,6 +1,7 @@
 /*
- * Three sources, each with a short time limit. The backups are the sidecar's to tell: it has read
- * the repository already, and a store that is away would keep this command for minutes.
+ * Four sources, each with a short time limit. The backups are the sidecar's to tell: it has read
+ * the repository already, and a store that is away would keep this command for minutes. Only what
+ * the bucket does with what is deleted is asked of it, two or three small requests.
  */
 #include "commands/checking.h"
 
@@ -12,12 +13,19 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "commands/asking.h"
 #include "commands/objects.h"
 #include "daemon/http.h"
 #include "host/path_answers.h"
 #include "redis/redis_url.h"
 
-enum { SERVER_MS = 2000, SIDECAR_MS = 2000, DISK_MS = 3000, STATUS_MAX = 4 * 1024 * 1024 };
+enum {
+    SERVER_MS = 2000,
+    NAME_MS = 3000,
+    SIDECAR_MS = 2000,
+    DISK_MS = 3000,
+    STATUS_MAX = 4 * 1024 * 1024
+};
 
 #define FILE_SCHEME "file://"
 
@@ -66,6 +74,11 @@ static int ask_server(const struct command_context *context, struct checking *ch
     auto_buf struct buf text = {0};
     enum redis_config_answer answer;
 
+    if (!asking_name(context->settings->redis_url, context->clock, NAME_MS))
+        return err_set(err, ERR_SERVER,
+                       "the name in redis-url was not found within %d seconds. HINT: the server's "
+                       "address, or a name server that answers",
+                       NAME_MS / 1000);
     buf_init(&text, REDIS_INFO_MAX);
     if (command_connect(context, SERVER_MS, &checking->redis, err) != 0 ||
         redis_info(checking->redis, "everything", &text, err) != 0)
@@ -118,6 +131,35 @@ static enum check_login read_login(const struct settings *settings)
                : CHECK_LOGIN_UNKNOWN;
 }
 
+/* Were we let in as the user `default`? */
+static bool is_default(const struct settings *settings)
+{
+    auto_redis_address struct redis_address address = {0};
+    struct err ignored; /* it was parsed before */
+
+    if (redis_url_parse(settings->redis_url, &address, &ignored) != 0)
+        return false;
+    const char *name =
+        settings->redis_username != NULL ? settings->redis_username : address.username.text;
+    return name == NULL || strcmp(name, "default") == 0;
+}
+
+/* Does somebody say that the volume is made ready before each start of the server: its entrypoint,
+ * which is seen, or who has set `guard`? */
+static bool is_prepared(const struct settings *settings, const struct check_facts *facts)
+{
+    auto_json struct json *all = settings_to_json(settings);
+    const struct json *guard = NULL;
+    const char *origin = NULL;
+    struct err ignored; /* it is in the table */
+
+    if (check_is_child_of_redkeep(facts->root_fd, facts->server_pid))
+        return true;
+    return settings->guard == SETTINGS_GUARD_FIX && json_get(all, "guard", &guard, &ignored) == 0 &&
+           json_get_string(guard, "origin", &origin, &ignored) == 0 &&
+           strcmp(origin, "default") != 0;
+}
+
 /* A loopback leads to it: its network namespace is ours. A socket may be in a shared volume. */
 static bool is_near(const char *url)
 {
@@ -134,17 +176,19 @@ static bool is_near(const char *url)
 static void read_server(const struct command_context *context, struct checking *checking)
 {
     struct check_facts *facts = &checking->facts;
-    struct err err;
-
-    if (ask_server(context, checking, &err) != 0) {
+    if (ask_server(context, checking, &checking->server_err) != 0) {
         free(checking->server_why);
-        checking->server_why = words_of(&err);
+        checking->server_why = words_of(&checking->server_err);
     }
     facts->server_why = checking->server_why;
-    if (facts->info != NULL)
+    if (facts->info != NULL) {
         facts->login = read_login(context->settings);
+        facts->is_default_user = is_default(context->settings);
+    }
     facts->is_same_network = is_near(context->settings->redis_url);
     facts->server_pid = facts->info != NULL ? check_find_server(facts->root_fd, facts->info) : -1;
+    facts->is_cache = context->settings->use == ADVISE_CACHE;
+    facts->is_prepared = is_prepared(context->settings, facts);
 }
 
 /* The directory of a file:// repository; NULL: it is none. Borrowed. */
@@ -253,9 +297,10 @@ static void ask_sidecar(const struct settings *settings, struct check_backup *ou
         take_status(status, out);
 }
 
-static void read_backup(const struct settings *settings, bool disk_answers,
-                        struct check_backup *out)
+static void read_backup(const struct command_context *context, struct checking *checking)
 {
+    const struct settings *settings = context->settings;
+    struct check_backup *out = &checking->facts.backup;
     const char *dir = repository_dir(settings->repository);
 
     *out = (struct check_backup){
@@ -269,14 +314,19 @@ static void read_backup(const struct settings *settings, bool disk_answers,
         .has_drill_server = settings->drill_server != NULL,
         .is_encrypted = -1,
         .may_delete = -1,
-        .is_versioned = settings->lock_days > 0 ? 1 : -1,
+        .is_versioned = -1,
+        .lock_days = settings->lock_days,
+        .has_cluster = (settings->backup_include & SETTINGS_INCLUDE_CLUSTER) != 0,
         .prunes = settings->prune == SETTINGS_PRUNE_ON,
     };
     if (settings->repository == NULL)
         return;
-    if (dir != NULL && disk_answers) {
+    if (dir != NULL && checking->disk_answers) {
         out->may_delete = access(dir, F_OK) != 0 ? -1 : access(dir, W_OK) == 0;
         out->is_versioned = 0;
+    } else if (dir == NULL && settings->lock_days == 0) {
+        asking_bucket(context, out, &checking->bucket_why);
+        out->why = checking->bucket_why;
     }
     ask_sidecar(settings, out);
 }
@@ -291,11 +341,12 @@ int checking_begin(const struct command_context *context, struct checking *out, 
         return err_sys(err, ERR_FAILED, "cannot open /");
     checking->facts.now_ms = clock_wall_ms(context->clock);
     check_read_clock(&checking->facts);
+    check_measure_clock(&checking->facts, context->clock);
     const char *dir = repository_dir(context->settings->repository);
     checking->disk_answers = dir == NULL || path_answers(dir, false, context->clock, DISK_MS);
     read_server(context, checking);
     read_volume(context, checking);
-    read_backup(context->settings, checking->disk_answers, &checking->facts.backup);
+    read_backup(context, checking);
     return 0;
 }
 
@@ -306,6 +357,7 @@ void checking_release(struct checking *checking)
     pairs_release(&checking->info);
     pairs_release(&checking->config);
     free(checking->server_why);
+    free(checking->bucket_why);
     if (checking->facts.root_fd >= 0)
         (void)close(checking->facts.root_fd); /* read only */
     *checking = (struct checking){.facts = {.root_fd = -1}};

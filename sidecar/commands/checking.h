@@ -1,6 +1,7 @@
 /*
  * The facts that `redkeep check` judges, gathered: from the server at redis-url, the volume at
- * data-dir, and of the backups what the sidecar says that runs beside. Nothing of it is waited for
+ * data-dir, and of the backups what the
+ * sidecar says that runs beside, and the bucket. Nothing of it is waited for
  * longer than a few seconds; what does not answer stays unknown, with the reason.
  */
 #ifndef COMMANDS_CHECKING_H
@@ -17,6 +18,8 @@ struct checking {
     struct pairs info;
     struct pairs config;
     char *server_why;
+    struct err server_err; /* why facts.info is NULL */
+    char *bucket_why;
     struct redis *redis; /* NULL: it cannot be asked */
     struct check_reading *volume;
     bool disk_answers; /* that of a file:// repository; true for any other */

@@ -135,13 +135,19 @@ static void look_deletable(const struct check_facts *facts, struct check_result 
 
     if (!has_repository(facts, result))
         return;
-    if (backup->is_versioned == 1) {
-        check_ok(result, "whatever these credentials delete, the bucket keeps it");
-    } else if (backup->may_delete < 0) {
-        check_unknown(result, "whether these credentials may delete was not tried");
+    if (backup->lock_days > 0) {
+        check_ok(result, "nobody can delete a backup for %u days (s3-object-lock-days)",
+                 backup->lock_days);
+    } else if (backup->is_versioned == 1) {
+        check_ok(result, "the bucket keeps the versions of what is deleted; only who may delete "
+                         "versions too (s3:DeleteObjectVersion) ends them");
     } else if (backup->may_delete == 0) {
         check_ok(result, "these credentials may not delete%s",
                  backup->prunes == 1 ? "; prune is on, and can remove nothing" : "");
+    } else if (backup->may_delete < 0) {
+        check_unknown(result, "%s",
+                      backup->why != NULL ? backup->why
+                                          : "whether these credentials may delete was not tried");
     } else if (backup->is_versioned < 0) {
         check_unknown(result, "these credentials may delete; whether the bucket keeps versions "
                               "needs s3:GetBucketVersioning");

@@ -323,13 +323,13 @@ int s3_versions_check(struct s3 *s3, struct err *err)
         .s3 = s3, .prefix = s3->target.prefix, .max_keys = "1", .found = ignore};
     auto_s3_call struct s3_call *call = NULL;
     struct s3_xml_marker marker = {0};
-    bool is_versioned;
+    enum s3_xml_versioning versioning;
 
     if (s3_call_run(s3, &request, &call, err) != 0)
         return -1;
-    if (s3_xml_parse_versioning(&s3_call_get_answer(call)->body, &is_versioned, err) != 0)
+    if (s3_xml_parse_versioning(&s3_call_get_answer(call)->body, &versioning, err) != 0)
         return err_wrap(err, "ask for the versioning of s3://%.100s", s3->target.bucket);
-    if (!is_versioned)
+    if (versioning == S3_XML_VERSIONING_NEVER)
         return err_set(err, ERR_CONFIG,
                        "the bucket %.100s keeps no versions, so what was deleted or overwritten "
                        "there is gone. HINT: only a bucket whose versioning was enabled before can "

@@ -157,21 +157,23 @@ int s3_xml_parse_versions(const struct buf *text, s3_xml_version_fn *each, void 
 
 static int visit_versioning(void *context, const char *path, const char *text, struct err *err)
 {
-    bool *is_versioned = context;
+    enum s3_xml_versioning *versioning = context;
 
     if (s3_xml_check_root(path, text, "VersioningConfiguration", err) != 0)
         return -1;
     if (text != NULL && s3_xml_is_below_root(path, "Status"))
-        *is_versioned = s3_xml_is_at(text, "Enabled") || s3_xml_is_at(text, "Suspended");
+        *versioning = s3_xml_is_at(text, "Enabled")     ? S3_XML_VERSIONING_ENABLED
+                      : s3_xml_is_at(text, "Suspended") ? S3_XML_VERSIONING_SUSPENDED
+                                                        : S3_XML_VERSIONING_NEVER;
     return 0;
 }
 
-int s3_xml_parse_versioning(const struct buf *text, bool *out_is_versioned, struct err *err)
+int s3_xml_parse_versioning(const struct buf *text, enum s3_xml_versioning *out, struct err *err)
 {
-    bool is_versioned = false;
+    enum s3_xml_versioning versioning = S3_XML_VERSIONING_NEVER;
 
-    if (s3_xml_walk(text, visit_versioning, &is_versioned, err) != 0)
+    if (s3_xml_walk(text, visit_versioning, &versioning, err) != 0)
         return -1;
-    *out_is_versioned = is_versioned;
+    *out = versioning;
     return 0;
 }

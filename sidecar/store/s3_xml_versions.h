@@ -34,7 +34,14 @@ void s3_xml_marker_release(struct s3_xml_marker *marker);
 /* One page of ListObjectVersions, versions and delete markers in the order of the document. */
 int s3_xml_parse_versions(const struct buf *text, s3_xml_version_fn *each, void *context,
                           struct s3_xml_marker *out_next, struct err *err);
-/* GetBucketVersioning: are, or were versions kept (Enabled, Suspended)? */
-int s3_xml_parse_versioning(const struct buf *text, bool *out_is_versioned, struct err *err);
+
+enum s3_xml_versioning {
+    S3_XML_VERSIONING_NEVER,
+    S3_XML_VERSIONING_SUSPENDED, /* those of then are there; what is stored now has none */
+    S3_XML_VERSIONING_ENABLED,
+};
+
+/* GetBucketVersioning. */
+int s3_xml_parse_versioning(const struct buf *text, enum s3_xml_versioning *out, struct err *err);
 
 #endif

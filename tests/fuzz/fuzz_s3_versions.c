@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     auto_buf struct buf text;
     struct s3_xml_marker next = {0};
-    bool is_versioned;
+    enum s3_xml_versioning versioning;
     struct err err = {0};
 
     buf_init(&text, size + 1);
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s3_xml_parse_versions(&text, visit, NULL, &next, &err) == 0 && next.key != NULL &&
         next.key[0] == '\0')
         abort();
-    (void)s3_xml_parse_versioning(&text, &is_versioned, &err);
+    (void)s3_xml_parse_versioning(&text, &versioning, &err);
     s3_xml_marker_release(&next);
     return 0;
 }

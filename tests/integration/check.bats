@@ -54,8 +54,8 @@ is_ours() {
 
 # checked ARGUMENT...: the report as $output, whatever it says
 checked() {
-    run --separate-stderr timeout 60 "$redkeep" check --json "$@"
-    [[ $status == 0 || $status == 1 ]] || { show; return 1; }
+    run --separate-stderr timeout 300 "$redkeep" check --json "$@"
+    [[ $status == 0 || $status == 1 || $status == 7 ]] || { show; return 1; }
     has_schema
 }
 
@@ -73,7 +73,8 @@ has_schema() {
             and ((.status | IN("warn", "fail") | not) or .wanted != null)))
         and ([.checks[].status] as $all | {ok: 0, fixed: 1, unknown: 2, warn: 3, fail: 4} as $rank
             | ([$all[] | $rank[.]] | . == (sort | reverse)) and .worst == $all[0])' || return 1
-    [[ $status == $(jq 'if .worst | IN("warn", "fail") then 1 else 0 end' <<<"$output") ]] || {
+    [[ $status == $(jq 'if any(.checks[]; .id == "persistence" and (.value | contains("needs the server"))) then 7
+        elif .worst | IN("warn", "fail") then 1 else 0 end' <<<"$output") ]] || {
         echo "not the exit code of such a report"
         show
         return 1
@@ -139,7 +140,18 @@ system_warns() {
             fi
         done
     done
-    if system_warns xen-clocksource || system_warns slow-clocksource; then is_bad clocksource; fi
+    until_true clocks_agree
+}
+
+# What a clock costs is measured by both, in a few milliseconds on a machine that others use too.
+clocks_agree() {
+    local warns=ok bad=ok
+
+    redis-server --check-system >"$dir/system" 2>&1 || true
+    if system_warns xen-clocksource || system_warns slow-clocksource; then warns=warn; fi
+    checked || return 1
+    if is_bad clocksource; then bad=warn; fi
+    [[ $warns == "$bad" ]]
 }
 
 @test "what a real server warns of at its start is in the report" {
@@ -181,7 +193,7 @@ net_is_up() {
     local before ours=/proc/sys/net/core/somaxconn
 
     before=$(cat "$ours")
-    unshare -n sleep 300 3>&- &
+    unshare -n sleep 3600 3>&- &
     net=$!
     echo "$net" >>"$pids"
     until_true net_is_up
@@ -261,6 +273,10 @@ net_is_up() {
     is_bad persistence
     is_bad stop-writes-on-bgsave-error
 
+    does 1 check --fix --dry-run --fix-server stop-writes-on-bgsave-error
+    [[ $output == *'stop-writes-on-bgsave-error  server  no; --fix would set stop-writes-on-bgsave-error to yes'* ]]
+    [[ ${output##*$'\n'} == *'; --fix would mend '* ]]
+
     checked --fix
     is_bad stop-writes-on-bgsave-error
     [[ $(field stop-writes-on-bgsave-error fix) == *'fix-server does not name'* ]]
@@ -297,7 +313,7 @@ unprivileged() {
         chmod a+x "$rooms"
         rooms=$(dirname "$rooms")
     done
-    run --separate-stderr timeout 60 unshare -m sh -c '
+    run --separate-stderr timeout 300 unshare -m sh -c '
         mount --make-rprivate / && mount -o remount,ro,bind / && ! touch /redkeep-probe 2>/dev/null &&
             exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"' \
         sh "$dir/redkeep" "$@"
@@ -392,13 +408,100 @@ slots_are_served() {
     json '[.checks[] | select(.scope == "backup" and .status == "ok")] == []'
 }
 
+@test "a server that cannot be asked is exit 7, whatever else is reported" {
+    refused 7 server check --json
+    says "$socket"
+    has_schema
+    json 'any(.checks[]; .scope == "host" and .status == "ok") and any(.checks[]; .scope == "volume" and .status == "ok")'
+    refused 7 server check --json --fix --dry-run
+    does 7 check
+    [[ $output == *' unknown, '* ]]
+    # what needs no server is as good without one
+    run --separate-stderr timeout 60 "$redkeep" check --json --only overcommit-memory,max-map-count
+    [[ $status == 0 || $status == 1 ]] && [[ -z $stderr ]]
+    # one that does not show its settings was asked
+    server_start
+    cli ACL SETUSER default -config\|get >/dev/null
+    checked
+    [[ $status == 0 || $status == 1 ]]
+}
+
+@test "a name that is looked up for ever is not waited for" {
+    echo 'nameserver 127.0.0.1' >"$dir/resolv.conf"
+    run -7 --separate-stderr timeout 60 unshare -mn sh -c '
+        ip link set lo up && mount --bind "$1" /etc/resolv.conf || exit 99
+        perl -MSocket -e "socket(my \$s, PF_INET, SOCK_DGRAM, 0) or die;
+            bind(\$s, sockaddr_in(53, INADDR_LOOPBACK)) or die; print STDERR q(bound); close STDERR; sleep 60" \
+            2>"$2" & silent=$!
+        until [ -s "$2" ]; do kill -0 $silent || exit 98; done
+        "$3" check --json --redis-url redis://slow.example.org:6379; rc=$?
+        kill $silent
+        exit $rc' sh "$dir/resolv.conf" "$dir/bound" "$redkeep"
+    has_schema
+    json 'any(.checks[]; .id == "persistence" and (.value | contains("the name in redis-url was not found within 3 s")))'
+}
+
+@test "a cache that keeps nothing is as it should be" {
+    server_start --save '' --maxmemory-policy allkeys-lru
+    checked
+    for id in persistence save-points eviction-policy; do
+        [[ $(status_of $id) == ok ]] || { echo "$id"; show; return 1; }
+    done
+    cli CONFIG SET maxmemory-policy noeviction >/dev/null
+    checked
+    is_bad persistence && is_bad save-points
+    checked --use cache
+    [[ $(status_of persistence) == ok && $(status_of save-points) == ok ]]
+    # and so has advise it
+    does 0 advise --json --use cache --durability best_effort
+    json '.mode == "none"'
+}
+
+@test "what a version is known for is told, but not to who mends it" {
+    server_start --appendonly yes
+    checked
+    is_bad version
+    [[ $(field version value) == *' '*': '*'leaves a hole'* ]]
+    checked --guard fix
+    [[ $(status_of version) == ok && $(field version value) == *'prepare'* ]]
+    checked --guard off
+    is_bad version
+    # another user than default: whether there is one cannot be seen
+    cli ACL SETUSER other on '>OTHER' '~*' +@all >/dev/null
+    REDKEEP_REDIS_USERNAME=other REDKEEP_REDIS_PASSWORD=OTHER checked --guard fix
+    [[ $(field version value) != *'user default'* || $(field version fix) == 'user default on '* ]]
+}
+
+@test "a server that a user other than default leaves loses what its version says" {
+    local kept=3 options=(--appendonly yes --save '' --user default off --user luke on '>SECRET' '~*' '&*' +@all)
+
+    export REDISCLI_AUTH=SECRET
+    cli_auth=(--user luke)
+    server_start "${options[@]}"
+    printf 'MULTI\nSET a 1\nSET b 2\nEXEC\nSET c 3\n' | cli --user luke >/dev/null
+    REDKEEP_REDIS_USERNAME=luke REDKEEP_REDIS_PASSWORD=SECRET checked --guard fix
+    # the row says so of the versions that do it, and of no other
+    [[ $(field version value) != *'user default'* ]] || kept=1
+    server_stop
+    server_start "${options[@]}"
+    [[ $(cli --user luke DBSIZE) == "$kept" ]]
+
+    # and its remedy works
+    cli --user luke FLUSHALL >/dev/null
+    printf 'MULTI\nSET a 1\nSET b 2\nEXEC\nSET c 3\n' | cli --user luke >/dev/null
+    server_stop
+    server_start --appendonly yes --save '' --user default on '>NOBODYKNOWS' '~*' '&*' +@all \
+        --user luke on '>SECRET' '~*' '&*' +@all
+    [[ $(cli --user luke DBSIZE) == 3 ]]
+}
+
 @test "neither a dead repository nor a silent server is waited for" {
     local began port
 
     port=$(free_port)
     perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
         setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
-        bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die; listen($s, 5); sleep 60' "$port" 3>&- &
+        bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die; listen($s, 5); sleep' "$port" 3>&- &
     echo $! >>"$pids"
     until_true perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
         connect($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or exit 1' "$port"
@@ -406,8 +509,9 @@ slots_are_served() {
     REDKEEP_REPOSITORY=s3://nowhere/x AWS_ENDPOINT_URL_S3=http://127.0.0.1:$port AWS_ACCESS_KEY_ID=a \
         AWS_SECRET_ACCESS_KEY=b REDKEEP_REDIS_URL=redis://127.0.0.1:$port \
         REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked
-    ((SECONDS - began < 20))
+    ((SECONDS - began < 100)) # seconds, and what a busy machine needs
     json '[.checks[] | select(.scope | IN("server", "backup"))] | all(.status != "ok")'
+    [[ $(field deletable value) == 'unknown: the bucket has not answered within '* ]]
 }
 
 @test "a disk that is dead is not waited for" {
@@ -417,7 +521,7 @@ slots_are_served() {
     server_start --save ''
     fsfreeze -f "$data"
     launch check --json
-    timeout 20 tail --pid="$job" -f /dev/null || true # whatever comes, the disk lives again
+    until_true is_gone "$job" || true # whatever comes, the disk lives again
     fsfreeze -u "$data"
     ended 1
     json '[.checks[] | select(.scope == "volume")] | length > 3 and all(.status == "unknown")'
@@ -447,7 +551,12 @@ slots_are_served() {
 sidecar_says() {
     local body # jq -e takes nothing at all for a yes
 
-    body=$(curl -sS --max-time 5 "$url/status") && jq -e "$@" <<<"$body" >/dev/null
+    body=$(curl -sS --max-time 60 "$url/status") && jq -e "$@" <<<"$body" >/dev/null
+}
+
+listens() {
+    url=$(jq -Rr 'fromjson? | .msg | capture("^(?<u>http://\\S+) answers").u' "$dir/job.err")
+    [[ -n $url ]]
 }
 
 findings() {
@@ -459,13 +568,10 @@ was_found() {
 }
 
 @test "the sidecar checks at its start, and shows and logs what it found" {
-    local port
-
     server_start --stop-writes-on-bgsave-error no
     fill
-    port=$(free_port)
-    url=http://127.0.0.1:$port
-    REDKEEP_HTTP_LISTEN=127.0.0.1:$port REDKEEP_LOG_FORMAT=json launch run
+    REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_LOG_FORMAT=json REDKEEP_BACKUP_SCHEDULE='@every 12h' launch run
+    until_true listens
     until_true sidecar_says '.checks_read_at != null'
     sidecar_says '.checks | any(.id == "stop-writes-on-bgsave-error" and (.status | IN("warn", "fail")))'
     sidecar_says '.jobs[] | select(.kind == "check") | .last_ok'
@@ -478,10 +584,10 @@ was_found() {
 
     # by hand, beside it: what only the sidecar knows is known
     until_true sidecar_says '.last_backup_ok_at != null'
-    REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked
+    REDKEEP_HTTP_LISTEN=${url#http://} checked
     [[ $(status_of backup-age) == ok ]]
     # another instance's sidecar is no witness
-    REDKEEP_HTTP_LISTEN=127.0.0.1:$port checked --instance other
+    REDKEEP_HTTP_LISTEN=${url#http://} checked --instance other
     [[ $(status_of backup-age) == unknown ]]
     stop_pid TERM "$job"
 }

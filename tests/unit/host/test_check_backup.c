@@ -121,14 +121,14 @@ START_TEST(who_can_delete_needs_a_bucket_that_remembers)
         enum check_status status;
         const char *says;
     } cases[] = {
-        {1, 1, 1, CHECK_OK, "the bucket keeps it"},
+        {1, 1, 1, CHECK_OK, "the bucket keeps the versions"},
         {1, 0, 1, CHECK_WARN, "keeps nothing"},
         {1, 0, 0, CHECK_WARN, "keeps nothing"},
         {1, 0, -1, CHECK_WARN, "keeps nothing"},
         {1, -1, 1, CHECK_UNKNOWN, "s3:GetBucketVersioning"},
         {0, 0, 0, CHECK_OK, "may not delete"},
         {0, 0, 1, CHECK_OK, "can remove nothing"},
-        {-1, 1, 1, CHECK_OK, "the bucket keeps it"},
+        {-1, 1, 1, CHECK_OK, "the bucket keeps the versions"},
         {0, -1, 0, CHECK_OK, "may not delete"},
         {-1, 0, 0, CHECK_UNKNOWN, "not tried"},
     };
@@ -141,6 +141,12 @@ START_TEST(who_can_delete_needs_a_bucket_that_remembers)
         c.facts.backup.prunes = cases[i].prunes;
         check_case_expect(&c, "deletable", cases[i].status, cases[i].says, NULL);
     }
+    c.facts.backup.why = "ask for the versioning of s3://b: refused";
+    c.facts.backup.is_versioned = -1;
+    check_case_expect(&c, "deletable", CHECK_UNKNOWN, "unknown: ask for the versioning", NULL);
+    c.facts.backup.lock_days = 30;
+    check_case_expect(&c, "deletable", CHECK_OK, "for 30 days (s3-object-lock-days)", NULL);
+    c.facts.backup.lock_days = 0;
     c.facts.backup.is_directory = true;
     c.facts.backup.may_delete = 1;
     c.facts.backup.is_versioned = 0;

@@ -188,29 +188,31 @@ START_TEST(a_bucket_is_versioned_when_it_says_that_it_is_or_was)
     static const struct {
         const char *text;
         int rc;
-        bool is_versioned;
+        enum s3_xml_versioning versioning;
     } rows[] = {
-        {"<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>", 0, false},
+        {"<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>", 0,
+         S3_XML_VERSIONING_NEVER},
         {"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete>"
          "</VersioningConfiguration>",
-         0, true},
-        {"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>", 0, true},
-        {"<VersioningConfiguration><Status>Disabled</Status></VersioningConfiguration>", 0, false},
+         0, S3_XML_VERSIONING_ENABLED},
+        {"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>", 0,
+         S3_XML_VERSIONING_SUSPENDED},
+        {"<VersioningConfiguration><Status>Disabled</Status></VersioningConfiguration>", 0,
+         S3_XML_VERSIONING_NEVER},
         {"<VersioningConfiguration><x><Status>Enabled</Status></x></VersioningConfiguration>", 0,
-         false},
-        {"<VersioningConfiguration><Status>Enabled</Status>", -1, false},
-        {"<Status>Enabled</Status>", -1, false},
-        {"", -1, false},
+         S3_XML_VERSIONING_NEVER},
+        {"<VersioningConfiguration><Status>Enabled</Status>", -1, S3_XML_VERSIONING_NEVER},
+        {"<Status>Enabled</Status>", -1, S3_XML_VERSIONING_NEVER},
+        {"", -1, S3_XML_VERSIONING_NEVER},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         auto_buf struct buf buf = text_of(rows[i].text, strlen(rows[i].text));
-        bool is_versioned = false;
+        enum s3_xml_versioning versioning = S3_XML_VERSIONING_NEVER;
         struct err err = {0};
 
-        ck_assert_msg(s3_xml_parse_versioning(&buf, &is_versioned, &err) == rows[i].rc, "row %zu",
-                      i);
-        ck_assert_msg(is_versioned == rows[i].is_versioned, "row %zu", i);
+        ck_assert_msg(s3_xml_parse_versioning(&buf, &versioning, &err) == rows[i].rc, "row %zu", i);
+        ck_assert_msg(versioning == rows[i].versioning, "row %zu", i);
         ck_assert_int_eq(err.kind, rows[i].rc == 0 ? ERR_NONE : ERR_STORE);
     }
 }
