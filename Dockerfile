@@ -50,7 +50,7 @@ RUN loader=$(find /usr/lib/*-linux-gnu* -maxdepth 1 -name 'ld-linux*.so.*' | hea
             -lssl -lcrypto -lz -Wl,-Bdynamic -lcjson -lpthread -lm"
 RUN mkdir -p /image/opt/redkeep/{bin,lib} && strip -o /image/opt/redkeep/bin/redkeep build/redkeep \
     && ldd build/redkeep | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | xargs cp -L -t /image/opt/redkeep/lib
-# What an image without anything has to have: whom to trust, what the clocks of the world show, names.
+# What an image without anything has to have: whom to trust, what the clocks of the world show, who is who.
 RUN cd /image && mkdir -p etc/ssl/certs usr/share usr/lib/ssl opt/redkeep/share/licenses \
     && cp -L /etc/ssl/certs/ca-certificates.crt opt/redkeep/share/ && cp -a /usr/share/zoneinfo opt/redkeep/share/ \
     && rm -f opt/redkeep/share/zoneinfo/localtime \
@@ -59,7 +59,6 @@ RUN cd /image && mkdir -p etc/ssl/certs usr/share usr/lib/ssl opt/redkeep/share/
     && ln -s /opt/redkeep/share/zoneinfo usr/share/zoneinfo \
     && printf '%s\n' root:x:0:0::/: redis:x:999:999::/data: nobody:x:65534:65534::/: >etc/passwd \
     && printf '%s\n' root:x:0: redis:x:999: nogroup:x:65534: >etc/group \
-    && echo 'hosts: files dns' >etc/nsswitch.conf \
     && for package in libc6 libssl-dev libarchive-dev libzstd-dev libcjson-dev libexpat1-dev libhiredis-dev tzdata \
         ca-certificates; do cp -L "/usr/share/doc/$package/copyright" "opt/redkeep/share/licenses/$package"; done \
     && cp /src/curl-*/COPYING opt/redkeep/share/licenses/curl \

@@ -91,7 +91,7 @@ server() {
     done
     (($# == 0)) || shift
     create "$it" "${before[@]}" redis:8 "$@"
-    until_true loaded "$it"
+    until_true loaded "$it" || { docker logs "$name-$it" 2>&1 | tail -n 20; return 1; }
 }
 
 loaded() {
