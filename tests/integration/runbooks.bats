@@ -176,7 +176,7 @@ a_set() {
     serving 'appendonly no'
     a_backup
     systemctl kill
-    printf 'REDIS0012\xff\0\0\0\0\0\0\0\0' >"$data/dump.rdb"
+    printf 'REDIS0099\xff\0\0\0\0\0\0\0\0' >"$data/dump.rdb"
     does_not_start
     sees server-will-not-start 'A file of a newer, or another server'
     follow server-will-not-start 'A file of a newer, or another server' "20261120T170000Z-4f3a9c=$id"
