@@ -39,9 +39,10 @@ end_world() {
 
 # ---- conditions ----
 
-# until_true COMMAND...: waits for it to succeed, half a minute at most
+# until_true COMMAND...: waits for it to succeed; the limit is a ceiling for slow machines, not an
+# expectation
 until_true() {
-    local deadline=$((SECONDS + 30))
+    local deadline=$((SECONDS + 180))
 
     until "$@"; do
         if ((SECONDS >= deadline)); then
@@ -73,10 +74,11 @@ answers() {
     cli ${cli_auth[@]+"${cli_auth[@]}"} INFO persistence 2>/dev/null | grep -q ^loading:0
 }
 
-# server_launch OPTION...: a real redis-server on $data
+# server_launch OPTION...: a real redis-server on $data. What it has answered is in its append-only
+# file, should it be killed: with everysec it answers first when the disk is slow to sync.
 server_launch() {
     redis-server --port 0 --unixsocket "$socket" --dir "$data" --enable-debug-command yes \
-        --logfile "$dir/redis.log" "$@" </dev/null >"$dir/redis.out" 2>&1 3>&- &
+        --appendfsync no --logfile "$dir/redis.log" "$@" </dev/null >"$dir/redis.out" 2>&1 3>&- &
     server=$!
     echo "$server" >>"$pids"
 }
@@ -112,6 +114,36 @@ info() {
 
 info_is() {
     [[ $(info "$1") == "$2" ]]
+}
+
+# saves_slowly MICROSECONDS: so long for each of its keys; what waits for such a save to be seen and
+# held asks for seconds
+saves_slowly() {
+    cli CONFIG SET rdb-key-save-delay "$1" >/dev/null
+}
+
+is_saving() {
+    info_is rdb_bgsave_in_progress 1
+}
+
+is_not_saving() {
+    info_is rdb_bgsave_in_progress 0
+}
+
+# hold_save: waits for the process that saves, or rewrites, and stops it: so it is under way until
+# `let_save_go`, or until $saver is killed, however slow the machine is
+hold_save() {
+    until_true saver_is_there
+    kill -s STOP "$saver"
+    echo "$saver" >>"$pids"
+}
+
+saver_is_there() {
+    saver=$(pgrep -P "$server")
+}
+
+let_save_go() {
+    kill -s CONT "$saver"
 }
 
 # fill [STRINGS]: every type, and functions
@@ -227,7 +259,7 @@ ended() {
 does() {
     local rc=$1
     shift
-    run --separate-stderr timeout 120 "$redkeep" "$@"
+    run --separate-stderr timeout 300 "$redkeep" "$@" # a ceiling, not an expectation
     [[ $status == "$rc" ]] || {
         echo "redkeep $*: exit $rc was expected"
         show
@@ -344,8 +376,21 @@ flip() {
         dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# free_port: one that nobody listens on
+# free_port: one that nobody listens on. It is held until the test ends: nobody is given it, and a
+# server that is told to can listen there all the same.
 free_port() {
-    perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die; bind($s,
-        sockaddr_in(0, INADDR_LOOPBACK)) or die; print((sockaddr_in(getsockname($s)))[0])'
+    # shellcheck disable=SC2016 # perl's own
+    perl -MSocket -e '
+        socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
+        setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1) or die;
+        bind($s, sockaddr_in(0, INADDR_LOOPBACK)) or die;
+        defined(my $holder = fork) or die;
+        if ($holder) {
+            open(my $pids, ">>", $ARGV[0]) or die;
+            print $pids "$holder\n";
+            print((sockaddr_in(getsockname($s)))[0]);
+            exit;
+        }
+        open($_, "+<", "/dev/null") or die for *STDIN, *STDOUT, *STDERR;
+        sleep;' "$pids" 3>&-
 }
