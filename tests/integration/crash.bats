@@ -134,7 +134,7 @@ killed_at_many_moments() {
     in_s3
     server_start --appendonly no
     head -c 30000000 /dev/urandom | cli -x SET random >/dev/null
-    launch backup --bandwidth-limit 2MiB --part-size 5MiB
+    launch backup --bandwidth-limit 1MiB --part-size 5MiB # half a minute
     until_true has_open_upload
     kill -TERM "$job"
     ended 1
@@ -145,15 +145,22 @@ killed_at_many_moments() {
     backup
 }
 
+# slow_server OPTION...: its save takes long enough to be held
+slow_server() {
+    server_start --appendonly no "$@"
+    fill 3000
+    saves_slowly 1000
+}
+
 @test "SIGTERM while the server saves leaves the server alone" {
-    server_start --appendonly no --rdb-key-save-delay 2000
-    fill 300
+    slow_server
     launch backup
-    until_true info_is rdb_bgsave_in_progress 1
+    hold_save
     kill -TERM "$job"
     ended 1
     says signal
-    until_true info_is rdb_bgsave_in_progress 0
+    let_save_go
+    until_true is_not_saving
     [[ $(info rdb_last_bgsave_status) == ok && -f $data/dump.rdb ]]
     does 0 list --json
     json '.backups == []'
@@ -164,11 +171,11 @@ killed_at_many_moments() {
 @test "FLUSHALL during the save: what is stored is what was there afterwards" {
     for points in '' '3600 1'; do
         lose_volume
-        server_start --appendonly no --save "$points" --rdb-key-save-delay 2000
-        fill 300
+        slow_server --save "$points"
         launch backup --json
-        until_true info_is rdb_bgsave_in_progress 1
+        hold_save
         cli FLUSHALL >/dev/null
+        let_save_go # to its end: FLUSHALL has told it to stop
         ended 0
         json '.keys == 0 and .proven'
         server_kill
@@ -181,11 +188,11 @@ killed_at_many_moments() {
 }
 
 @test "FLUSHALL in every save is said, and nothing is stored" {
-    server_start --appendonly no --save '' --rdb-key-save-delay 1000
+    server_start --appendonly no --save '' --rdb-key-save-delay 1000000 # no save comes to its end
     refill='for i = 1, 500 do redis.call("SET", "k" .. i, i) end'
     cli EVAL "$refill" 0 >/dev/null
     (
-        while until_true info_is rdb_bgsave_in_progress 1; do
+        while until_true is_saving; do
             printf '%s\n' MULTI FLUSHALL "EVAL '$refill' 0" EXEC | cli >/dev/null
         done
     ) >/dev/null 2>&1 3>&- &
@@ -199,11 +206,10 @@ killed_at_many_moments() {
 }
 
 @test "a save child that is killed is said, and not tried again" {
-    server_start --appendonly no --rdb-key-save-delay 2000
-    fill 300
+    slow_server
     launch backup
-    until_true info_is rdb_bgsave_in_progress 1
-    kill -KILL "$(pgrep -P "$server")"
+    hold_save
+    kill -KILL "$saver"
     ended 7
     says "$socket" "save failed" HINT MISCONF
     [[ $(info rdb_bgsave_in_progress) == 0 ]]
@@ -212,20 +218,20 @@ killed_at_many_moments() {
 }
 
 @test "a save child that is told to stop, without an error, is tried again" {
-    server_start --appendonly no --rdb-key-save-delay 1000
-    fill 300
+    slow_server
     launch backup --json
-    until_true info_is rdb_bgsave_in_progress 1
-    kill -USR1 "$(pgrep -P "$server")"
+    hold_save
+    saves_slowly 0
+    kill -USR1 "$saver"
+    let_save_go
     ended 0
     json '.proven and .keys > 300'
 }
 
 @test "a server that dies during the save is said" {
-    server_start --appendonly no --rdb-key-save-delay 2000
-    fill 300
+    slow_server
     launch backup
-    until_true info_is rdb_bgsave_in_progress 1
+    hold_save
     server_kill
     ended 7
     says "$socket"
@@ -233,13 +239,20 @@ killed_at_many_moments() {
     json '.backups == []'
 }
 
+looks_on() {
+    cli CLIENT LIST TYPE normal | grep -q 'name=redkeep.* cmd=info'
+}
+
 @test "a save that was already running is waited for, and not taken for ours" {
-    server_start --appendonly no --rdb-key-save-delay 2000
-    fill 300
+    slow_server
     cli BGSAVE >/dev/null
-    until_true info_is rdb_bgsave_in_progress 1
+    hold_save
     cli SET later than-that-save >/dev/null
-    backup
+    saves_slowly 0
+    launch backup --json
+    until_true looks_on
+    let_save_go
+    ended 0
     server_kill
     lose_volume
     restore
@@ -263,8 +276,7 @@ pairs() {
 }
 
 @test "an AOF that is written and rewritten all the time is caught at one moment" {
-    # everysec may put a write off while the disk syncs
-    server_start --appendonly yes --appendfsync no --auto-aof-rewrite-percentage 0
+    server_start --appendonly yes --auto-aof-rewrite-percentage 0
     fill 100
     workers=()
     in_background pairs

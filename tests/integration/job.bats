@@ -28,23 +28,23 @@ reported() {
     }
 }
 
-# slow KEYS: a save of so many tenths of a second at least
+# slow: a save of minutes
 slow() {
-    cli EVAL "for i = 1, ARGV[1] do redis.call('SET', 'key:' .. i, i) end" 0 "$1" >/dev/null
-    cli CONFIG SET rdb-key-save-delay 100000 >/dev/null
-}
-
-is_saving() {
-    info_is rdb_bgsave_in_progress 1
+    cli DEBUG POPULATE 400000 >/dev/null
+    saves_slowly 1000
 }
 
 @test "a job reports what it does, and answers as ever" {
     server_start
-    slow 40
-    run -0 --separate-stderr as_job backup --json
+    slow
+    as_job backup --json >"$dir/job.out" 2>"$dir/job.err" 3>&- &
+    job=$!
+    until_true reported '.event // "" | startswith("the server saves: ")'
+    saves_slowly 0
+    kill -USR1 "$(pgrep -P "$server")" # no failure: it is asked for again
+    ended 0
     json '.id and .proven'
     reported '.event == "the server saves"'
-    reported '.event // "" | startswith("the server saves: ")'
     [[ $stderr == *"the server saves: "* ]]
     jq -se 'all(.[]; .error == null)' <"$dir/reports"
 }
@@ -71,10 +71,11 @@ is_saving() {
 
 @test "a job ends when its supervisor is killed, and leaves nothing" {
     server_start
-    slow 600
+    slow
     as_job backup >"$dir/job.out" 2>"$dir/job.err" 3>&- &
     supervisor=$!
-    until_true is_saving
+    hold_save
+    until_true test -s "$dir/job.pid"
     job=$(cat "$dir/job.pid")
     # the shell that waits for the job, not the one that waits for that shell
     parent=$(awk '$1 == "PPid:" {print $2}' "/proc/$job/status")
@@ -84,7 +85,6 @@ is_saving() {
     reported '.error.code == "INTERRUPTED"'
     [[ -z $(find "$dir/repository" -type f) ]]
     [[ $(cli PING) == PONG ]]
-    cli FLUSHALL >/dev/null # and with it the server's child, which would outlive it
 }
 
 @test "a descriptor that is none makes no job, and is no unknown setting" {

@@ -22,10 +22,11 @@ teardown() {
 
 # A primary and its replica, each with a volume and a socket of its own.
 pair() {
-    local port volume=$data primary=$socket
+    local port volume=$data primary=$socket primary_server
 
     port=$(free_port)
     server_start --port "$port" --repl-diskless-sync-delay 0 --appendonly no --save ''
+    primary_server=$server
     cli DEBUG POPULATE 4000 >/dev/null
 
     data=$dir/volume-1
@@ -36,11 +37,7 @@ pair() {
     replid=$(info master_replid) # the first replica of a server gives it a new one
     data=$volume
     socket=$primary
-}
-
-# saves_slowly MICROSECONDS: so long for each of its keys
-saves_slowly() {
-    cli CONFIG SET rdb-key-save-delay "$1" >/dev/null
+    server=$primary_server
 }
 
 # turn N ARGUMENT...: a backup of the primary (0) or the replica (1), in the background
@@ -65,19 +62,14 @@ waits_for_lease() {
     grep "waiting for the lease .*$replid.*, which db-0 holds" "$dir/turn-1.err"
 }
 
-# The replica's begins while the primary's is under way, and waits for its end. The primary's
-# saving process is stopped meanwhile, so that the save lasts however slow the machine is.
+# The replica's begins while the primary's is under way, and waits for its end.
 take_turns() {
-    local saving
-
     saves_slowly 1000
     turn 0
-    until_true info_is rdb_bgsave_in_progress 1
-    saving=$(pgrep -P "$(info process_id)")
-    kill -STOP "$saving"
+    hold_save
     turn 1
     until_true waits_for_lease
-    kill -CONT "$saving"
+    let_save_go
     ended_well 0
     ended_well 1
     jq -es '.[0].stored_at <= .[1].asked_at' "$dir/turn-0.out" "$dir/turn-1.out"
@@ -106,12 +98,12 @@ lease_of() {
 
 @test "without the lease they do" {
     pair
-    saves_slowly 1000000
+    saves_slowly 1000
     turn 0 --backup-lease off
-    until_true info_is rdb_bgsave_in_progress 1
+    hold_save
     turn 1 --backup-lease off
     ended_well 1
-    info_is rdb_bgsave_in_progress 1
+    is_saving
     [[ ! -e $dir/repository/leases ]]
 }
 
@@ -132,13 +124,14 @@ lease_of() {
     lease_of x | jq -e .free
     saves_slowly 1000
     launch backup --json --backup-lease x
-    until_true info_is rdb_bgsave_in_progress 1
+    hold_save
     lease_of x | jq -e '.free | not'
     kill -TERM "$job"
     ended 1
     lease_of x | jq -e .free
     saves_slowly 0
-    until_true info_is rdb_bgsave_in_progress 0
+    let_save_go
+    until_true is_not_saving
     backup --backup-lease x
 }
 
