@@ -142,12 +142,12 @@ listens() {
     fill
     printf token >"$dir/token"
     REDKEEP_REPOSITORY=file://$dir/repository REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_DRILL_SERVER=redis-server \
-        REDKEEP_DRILL_DIR=$dir REDKEEP_HTTP_TOKEN_FILE=$dir/token REDKEEP_LOG_FORMAT=json \
+        REDKEEP_BACKUP_SCHEDULE='@every 12h' REDKEEP_DRILL_DIR=$dir REDKEEP_HTTP_TOKEN_FILE=$dir/token REDKEEP_LOG_FORMAT=json \
         "$redkeep" run </dev/null >"$dir/sidecar.out" 2>"$dir/sidecar.log" 3>&- &
     echo "$!" >>"$pids"
     until_true listens
     until_true compgen -G "$dir/repository/db-0/backups/*/backup.json" >/dev/null
-    until_true curl -sSf --max-time 10 -X POST -H 'Authorization: Bearer token' "http://$(address)/verify"
+    until_true curl -sSf --max-time 60 -X POST -H 'Authorization: Bearer token' "http://$(address)/verify"
     REDKEEP_HTTP_LISTEN=$(address)
     until_true drill_is_known
     does 0 advise
