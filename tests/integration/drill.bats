@@ -55,7 +55,7 @@ program() {
 
 @test "keys that expire meanwhile are no loss" {
     server_start
-    cli EVAL 'for i = 1, 200 do redis.call("SET", "k" .. i, i, "PX", 60000 + i) end' 0 >/dev/null
+    cli EVAL 'for i = 1, 200 do redis.call("SET", "k" .. i, i, "PX", 3600000 + i) end' 0 >/dev/null
     cli EVAL 'for i = 1, 200 do redis.call("SET", "s" .. i, i, "PX", 900) end' 0 >/dev/null
     backup
     is_over() { [[ $(cli GET s200) == "" ]]; }

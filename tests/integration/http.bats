@@ -66,7 +66,7 @@ is_there() {
         crowd 300 "$text"
         until_true is_there
         for _ in {1..20}; do
-            [[ $(curl -sS -o "$dir/body" -w '%{http_code}' --max-time 5 "$url/livez") == 200 ]]
+            [[ $(curl -sS -o "$dir/body" -w '%{http_code}' --max-time 20 "$url/livez") == 200 ]]
         done
         until_true is_gone "$crowd"
         wait "$crowd"
@@ -78,9 +78,9 @@ is_there() {
 @test "nonsense harms nobody" {
     for text in '' '\r\n\r\n' 'PING\r\n' '\x16\x03\x01 TLS' 'GET / HTTP/1.1\r\nHost' \
         'GET /\xff%00%zz HTTP/1.1\r\nHost: x\r\n\r\n' "GET /$(head -c 100000 /dev/zero | tr '\0' a)"; do
-        printf '%b' "$text" | timeout 30 bash -c "exec 9<>/dev/tcp/${REDKEEP_HTTP_LISTEN/://}; cat >&9" ||
+        printf '%b' "$text" | timeout 300 bash -c "exec 9<>/dev/tcp/${REDKEEP_HTTP_LISTEN/://}; cat >&9" ||
             true # it may hang up first
-        [[ $(curl -sS -o "$dir/body" -w '%{http_code}' --max-time 5 "$url/livez") == 200 ]]
+        [[ $(curl -sS -o "$dir/body" -w '%{http_code}' --max-time 20 "$url/livez") == 200 ]]
     done
     kill -0 "$sidecar"
 }

@@ -138,6 +138,7 @@ comes_back() {
     json '.backups | length == 1'
     offline # it is asked for
     server_start --save 3600 1
+    clock_ticks
     server_stop # saves the same keys once more, and that is another moment
     offline --if-new
     does 0 list --json

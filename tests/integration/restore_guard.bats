@@ -79,24 +79,31 @@ untouched() {
     [[ -d $data/appendonlydir ]]
 }
 
-# slow_restore ARGUMENT...: one that rests when all is fetched, before its commit (the first link is
-# a trial)
-slow_restore() {
+# held_restore ARGUMENT...: one that rests when all is fetched, before its commit (the first link is
+# a trial). Who delays it is stopped then, so that it rests until `let_restore_go`.
+held_restore() {
     ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -e trace=linkat \
         -e inject=linkat:delay_enter=3000000 "$redkeep" restore --json "$@" </dev/null \
         >"$dir/job.out" 2>"$dir/job.err" 3>&- &
     job=$!
     echo "$job" >>"$pids"
     until_true test -e "$data/.redkeep-restore.partial/dump.rdb"
+    kill -s STOP "$job"
+    [[ ! -e $data/appendonlydir ]]
+}
+
+let_restore_go() {
+    kill -s CONT "$job"
 }
 
 @test "a server that starts during the restore keeps its directory" {
     a_backup
     for how in --if-empty --force; do
         lose_volume
-        slow_restore "$how"
+        held_restore "$how"
         server_start --appendonly yes
         cli SET live yes >/dev/null
+        let_restore_go
         ended 4
         json '.restored == false and .backup == null'
         says running HINT
@@ -111,10 +118,11 @@ slow_restore() {
 
 @test "what a server wrote during the restore, and was gone, is data" {
     a_backup
-    slow_restore --if-empty
+    held_restore --if-empty
     server_start --appendonly no
     cli SET live yes >/dev/null
     server_stop
+    let_restore_go
     ended 4
     json '.restored == false and .reason == "volume-holds-data"'
     says "$data" dump.rdb HINT
