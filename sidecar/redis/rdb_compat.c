@@ -91,8 +91,8 @@ static bool is_at_least(const struct server_version *v, unsigned major, unsigned
     return v->minor != minor ? v->minor > minor : v->patch >= patch;
 }
 
-/* How vector sets lie in an RDB: with no number that an older server could refuse the newer form
- * by (github.com/redis/redis/pull/14144). 0: this server has none. */
+/* How vector sets lie in an RDB, with no number that an older server could refuse the newer form by
+ * (Redis' pull request 14144). 0: this server has none. */
 static int vector_set_form(const struct server_version *v)
 {
     if (v->flavour != REDIS_FLAVOUR_REDIS || !is_at_least(v, 8, 0, 0))
