@@ -192,9 +192,20 @@ static enum progress go_on(const struct redis_tls *tls, int rc, int64_t end_ms)
     }
 }
 
+/* OpenSSL has read no more than it needed to see that it is no TLS. */
+static void hear_out(struct redis_tls *tls)
+{
+    ssize_t n = recv(tls->fd, tls->heard + tls->heard_len, sizeof(tls->heard) - tls->heard_len, 0);
+
+    if (n > 0)
+        tls->heard_len += (size_t)n;
+}
+
 static int explain(struct redis_tls *tls, struct err *err)
 {
     tls->is_broken = true;
+    if (!tls->is_open && tls->heard_len > 0 && tls->heard_len < sizeof(tls->heard))
+        hear_out(tls);
     if (tls->refused.kind != ERR_NONE) {
         *err = tls->refused;
         return -1;
