@@ -157,7 +157,7 @@ follow() {
     for step in "$dir"/steps/*.sh; do
         here "$@" <"$step" >"$dir/step"
         rc=0
-        (cd / && PATH=$dir/bin:$PATH timeout 120 bash -euo pipefail "$dir/step") \
+        (cd / && PATH=$dir/bin:$PATH timeout 300 bash -euo pipefail "$dir/step") \
             </dev/null >"$dir/said" 2>&1 3>&- || rc=$?
         there "$@" <"$dir/said" >>"$dir/said.all"
         wanted=0

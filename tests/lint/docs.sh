@@ -60,7 +60,7 @@ while IFS=: read -r file line text; do
             echo "$file:$line: redkeep $name has no option $option"
             bad=1
         }
-    done < <(sed 's/ -- .*//' <<<"$text" | grep -o -E -- ' --[a-z0-9-]+' | tr -d ' ')
+    done < <(grep -o -E -- ' --[a-z0-9-]+' <<<"${text%% -- *}" | tr -d ' ')
 done < <(grep -n -o -E -H '(`|^ *|\$ |&& |; )redkeep [a-z]+( [^`|#;,()]*)?' "${operators[@]}" |
     sed -E 's/^([^:]*:[0-9]+:)[^r]*(redkeep )/\1\2/' |
     grep -E '`|^[^:]*:[0-9]+:redkeep [a-z]+( (--|-|ID|[0-9]|latest)|$)')
