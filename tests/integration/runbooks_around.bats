@@ -172,6 +172,14 @@ says_ready() {
     all_there
 }
 
+@test "to another format, as commands" {
+    serving 'appendonly no'
+    configured 'appendonly yes'
+    follow move 'Between formats: as commands'
+    [[ ! -e $data/dump.rdb && -e $(echo "$data"/*/*.base.aof) ]]
+    all_there
+}
+
 @test "without redkeep" {
     rm "$dir/bin/redkeep"
     for appendonly in no yes; do
