@@ -251,6 +251,26 @@ static bool is_of(const struct json *status, const char *instance)
            strcmp(name, instance) == 0;
 }
 
+/* Of the same process: what the sidecar has seen of it over time. */
+static void take_delays(const struct json *status, const struct pairs *info,
+                        struct check_delays *out)
+{
+    const struct json *server = NULL;
+    const struct json *aof = NULL;
+    const char *run_id = NULL;
+    int64_t count = 0;
+    struct err ignored; /* unknown, then */
+
+    if (json_get(status, "server", &server, &ignored) != 0 ||
+        json_get_string(server, "run_id", &run_id, &ignored) != 0 ||
+        !pairs_is(info, "run_id", run_id) || json_get(server, "aof", &aof, &ignored) != 0 ||
+        json_get_i64(aof, "delayed_fsyncs_lately", &count, &ignored) != 0)
+        return;
+    int64_t span_ms = json_get_duration_ms(aof, "lately_seconds");
+    if (span_ms > 0 && count >= 0)
+        *out = (struct check_delays){.count = count, .span_s = span_ms / 1000};
+}
+
 static void take_status(const struct json *status, struct check_backup *out)
 {
     const struct json *backups = NULL;
@@ -276,7 +296,7 @@ static void take_status(const struct json *status, struct check_backup *out)
 }
 
 /* Whoever else answers there is no witness. */
-static void ask_sidecar(const struct settings *settings, struct check_backup *out)
+static void ask_sidecar(const struct settings *settings, struct check_facts *facts)
 {
     auto_json struct json *status = NULL;
     auto_free char *root = NULL;
@@ -293,8 +313,11 @@ static void ask_sidecar(const struct settings *settings, struct check_backup *ou
     buf_init(&body, STATUS_MAX);
     if (http_client_do(&request, &http_status, &body, &ignored) == 0 && http_status == 200 &&
         json_parse(buf_text(&body), body.len, &status, &ignored) == 0 &&
-        is_of(status, settings->instance))
-        take_status(status, out);
+        is_of(status, settings->instance)) {
+        if (settings->repository != NULL)
+            take_status(status, &facts->backup);
+        take_delays(status, facts->info, &facts->delays);
+    }
 }
 
 static void read_backup(const struct command_context *context, struct checking *checking)
@@ -319,16 +342,16 @@ static void read_backup(const struct command_context *context, struct checking *
         .has_cluster = (settings->backup_include & SETTINGS_INCLUDE_CLUSTER) != 0,
         .prunes = settings->prune == SETTINGS_PRUNE_ON,
     };
-    if (settings->repository == NULL)
-        return;
-    if (dir != NULL && checking->disk_answers) {
+    if (settings->repository == NULL) {
+        /* nothing is to be asked of it */
+    } else if (dir != NULL && checking->disk_answers) {
         out->may_delete = access(dir, F_OK) != 0 ? -1 : access(dir, W_OK) == 0;
         out->is_versioned = 0;
     } else if (dir == NULL && settings->lock_days == 0) {
         asking_bucket(context, out, &checking->bucket_why);
         out->why = checking->bucket_why;
     }
-    ask_sidecar(settings, out);
+    ask_sidecar(settings, &checking->facts);
 }
 
 int checking_begin(const struct command_context *context, struct checking *out, struct err *err)

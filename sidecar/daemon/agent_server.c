@@ -132,6 +132,7 @@ static void on_answer(struct agent *agent, struct watcher_look *look, struct age
     look->info = (struct redis_server_info){0};
     status->has_info = true;
     status->seen_ms = look->at_ms;
+    history_look(&status->history, &status->info, look->at_ms, now.mono_ms);
     is_there(agent, now);
     agent_clear(agent, PROBLEM_SERVER_AUTH, now);
     agent_clear(agent, PROBLEM_SERVER_LOADING, now);

@@ -64,12 +64,16 @@ static void take_result(struct status *status, const struct json *row, int64_t n
         status->drilled_ms = now_ms;
         status->drill_ok = ok;
         status->drill_took_ms = json_get_duration_ms(row, "seconds");
+        status->drill_load_ms = json_get_duration_ms(row, "load_seconds");
+        status->drill_bytes = 0;
     }
     for (size_t i = 0; i < status->backup_count; i++) {
         if (strcmp(status->backups[i].id, id_of(row)) != 0)
             continue;
         status->backups[i].verified_ms = now_ms;
         status->backups[i].verified_ok = ok;
+        if (json_has(row, "drilled"))
+            status->drill_bytes = status->backups[i].size_bytes;
     }
 }
 

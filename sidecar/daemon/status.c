@@ -47,6 +47,7 @@ void status_init(struct status *status)
         .restore_took_ms = -1,
         .drilled_ms = -1,
         .drill_took_ms = -1,
+        .drill_load_ms = -1,
     };
     redis_info_release(&status->info);
     for (size_t i = 0; i < JOB_KIND_COUNT; i++) {

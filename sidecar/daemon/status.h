@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/problem.h"
+#include "daemon/history.h"
 #include "host/check.h"
 #include "redis/readiness.h"
 #include "redis/redis_info.h"
@@ -118,6 +119,7 @@ struct status {
     bool has_info; /* info is the newest answer, seen_ms its time */
     struct redis_server_info info;
     int64_t seen_ms;
+    struct history history;       /* what many looks tell */
     int64_t changes_since_backup; /* writes since the newest backup of this sidecar; -1 unknown */
 
     /* the volume, as redkeep sees it; -1 unknown */
@@ -155,6 +157,8 @@ struct status {
     int64_t drilled_ms; /* -1: none */
     bool drill_ok;
     int64_t drill_took_ms; /* until the server served: the recovery time; -1 */
+    int64_t drill_load_ms; /* of that, its load; -1 */
+    uint64_t drill_bytes;  /* what it loaded: the files of that backup; 0 unknown */
 
     /* the report on what the data stands on */
     int64_t checks_read_ms; /* when it was made; -1 */

@@ -53,8 +53,10 @@ static struct json *rdb_to_json(const struct redis_server_info *info)
     return rdb;
 }
 
-static struct json *aof_to_json(const struct redis_server_info *info)
+static struct json *aof_to_json(const struct status *status)
 {
+    const struct redis_server_info *info = &status->info;
+    const struct history_delays *delays = &status->history.delays;
     struct json *aof = json_object();
 
     set_flag(aof, "enabled", info->aof_enabled);
@@ -66,6 +68,8 @@ static struct json *aof_to_json(const struct redis_server_info *info)
     set_number(aof, "base_bytes", info->aof_base_bytes);
     set_number(aof, "last_cow_bytes", info->aof_last_cow_bytes);
     set_number(aof, "delayed_fsyncs", info->aof_delayed_fsync);
+    set_number(aof, "delayed_fsyncs_lately", delays->span_ms > 0 ? delays->count : -1);
+    set_span(aof, "lately_seconds", delays->span_ms > 0 ? delays->span_ms : -1);
     return aof;
 }
 
@@ -97,7 +101,7 @@ static void set_server(struct json *root, const struct status *status)
     else
         json_set_null(server, "last_fork_seconds");
     json_set(server, "rdb", rdb_to_json(info));
-    json_set(server, "aof", aof_to_json(info));
+    json_set(server, "aof", aof_to_json(status));
     json_set(root, "server", server);
 }
 
@@ -237,7 +241,23 @@ static struct json *drill_to_json(const struct status *status)
     json_set_time(drill, "time", status->drilled_ms);
     json_set_bool(drill, "ok", status->drill_ok);
     set_span(drill, "recovery_seconds", status->drill_took_ms);
+    set_span(drill, "load_seconds", status->drill_load_ms);
+    if (status->drill_bytes > 0)
+        json_set_u64(drill, "size_bytes", status->drill_bytes);
+    else
+        json_set_null(drill, "size_bytes");
     return drill;
+}
+
+/* As much of it as was seen. */
+static struct json *load_to_json(const struct history_load *load)
+{
+    struct json *object = json_object();
+
+    json_set_time(object, "time", load->at_ms);
+    json_set_i64(object, "bytes", load->bytes);
+    set_span(object, "seconds", load->took_ms);
+    return object;
 }
 
 static void set_counters(struct json *root, const struct status *status)
@@ -289,6 +309,10 @@ struct json *status_to_json(const struct status *status)
         json_set(root, "last_drill", drill_to_json(status));
     else
         json_set_null(root, "last_drill");
+    if (status->history.load.bytes > 0)
+        json_set(root, "last_load", load_to_json(&status->history.load));
+    else
+        json_set_null(root, "last_load");
     set_backups(root, status);
     json_set(root, "checks", status_checks_json(&status->checks));
     json_set_time(root, "checks_read_at", status->checks_read_ms);

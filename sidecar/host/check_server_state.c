@@ -16,6 +16,7 @@
 #define CLUSTER_SLOTS 16384
 #define HOUR_S 3600
 #define DAY_S 86400
+#define LATELY_S 600 /* a shorter while without one says nothing */
 #define DAY_MS INT64_C(86400000)
 #define RENEW_MS (14 * DAY_MS) /* certificates are renewed weeks before their end, */
 #define RENEW_PART 5           /* and those that live for hours when a third is left */
@@ -188,7 +189,7 @@ void check_look_delayed_fsync(const struct check_facts *facts, struct check_resu
     bool is_seldom = total <= 1 || check_times(total, HOUR_S) <= uptime_s;
     if (is_seldom && facts->delays.count <= 1) {
         check_ok(result, "%lld in %s, since the server started", (long long)total, up);
-    } else if (facts->delays.span_s > 0) {
+    } else if (facts->delays.span_s >= LATELY_S || facts->delays.count > 1) {
         look_delays_of_late(facts, total, up, result);
     } else if (uptime_s <= DAY_S) {
         check_bad(result, CHECK_WARN, "%lld in %s, since the server started", (long long)total, up);

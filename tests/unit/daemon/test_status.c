@@ -199,7 +199,8 @@ START_TEST(what_is_unknown_is_null)
     static const char *const nulls[] = {
         "loading_percent",   "eta_seconds",    "lag_bytes", "lag_seconds",
         "last_backup_ok_at", "next_backup_at", "server",    "backups_total",
-        "last_restore",      "now_at",         "instance",  "backup_max_age_seconds"};
+        "last_restore",      "now_at",         "instance",  "backup_max_age_seconds",
+        "last_drill",        "last_load"};
     auto_free char *text = text_of(status_to_json(&status));
 
     ck_assert_holds(text, "\"ready\":false");
@@ -256,6 +257,30 @@ START_TEST(what_is_known_is_shown)
     auto_free char *text = text_of(status_to_json(&status));
     for (size_t i = 0; i < sizeof(shown_when_well) / sizeof(shown_when_well[0]); i++)
         ck_assert_holds(text, shown_when_well[i]);
+}
+END_TEST
+
+START_TEST(what_loads_and_delays_were_seen_is_shown)
+{
+    ck_assert_int_eq(status_sample("well", &status), 0);
+    auto_free char *before = text_of(status_to_json(&status));
+    ck_assert_holds(before, "\"delayed_fsyncs_lately\":null,\"lately_seconds\":null");
+
+    status.history = (struct history){
+        .load = {.bytes = 4000000000, .took_ms = 21500, .at_ms = 1795248500000},
+        .delays = {.count = 3, .span_ms = 3600000},
+    };
+    status.drilled_ms = 1795248500000;
+    status.drill_took_ms = 41300;
+    status.drill_load_ms = 20000;
+    auto_free char *text = text_of(status_to_json(&status));
+    ck_assert_holds(text, "\"last_load\":{\"time\":\"2026-11-21T");
+    ck_assert_holds(text, "\"bytes\":4000000000,\"seconds\":21.5}");
+    ck_assert_holds(text, "\"delayed_fsyncs_lately\":3,\"lately_seconds\":3600");
+    ck_assert_holds(text, "\"recovery_seconds\":41.3,\"load_seconds\":20,\"size_bytes\":null}");
+    status.drill_bytes = 1893000000;
+    auto_free char *with_bytes = text_of(status_to_json(&status));
+    ck_assert_holds(with_bytes, "\"load_seconds\":20,\"size_bytes\":1893000000}");
 }
 END_TEST
 
@@ -324,6 +349,7 @@ int main(void)
     tcase_add_test(tcase, an_empty_repository_is_not_fresh);
     tcase_add_test(tcase, what_is_unknown_is_null);
     tcase_add_test(tcase, what_is_known_is_shown);
+    tcase_add_test(tcase, what_loads_and_delays_were_seen_is_shown);
     tcase_add_test(tcase, a_problem_is_shown_with_its_remedy);
     tcase_add_test(tcase, every_state_is_json);
     tcase_add_test(tcase, backupz_says_why_not);

@@ -292,6 +292,8 @@ START_TEST(what_the_sidecar_has_seen_of_late_counts_more_than_the_sum)
         {{600, 0}, "50", "3600", CHECK_OK, "0 in the last 10m 00s"},
         {{600, 0}, "0", "3600", CHECK_OK, "0 in 1h 00m, since the server started"},
         {{0, 0}, "5000", "864000", CHECK_UNKNOWN, "needs a sidecar"},
+        {{599, 1}, "5000", "864000", CHECK_UNKNOWN, "needs a sidecar"},
+        {{30, 2}, "5000", "864000", CHECK_WARN, "2 in the last 30 s"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
