@@ -1,7 +1,7 @@
 /*
  * `redkeep advise`: the settings that say what is needed, and what can be seen of the server, the
- * volume and the sidecar's last drill in; the advice out. Whatever cannot be seen is left out of
- * the advice and said; only --diff needs the server.
+ * volume, its last load and the last drill in; the advice out. Whatever cannot be seen is left out
+ * of the advice and said; only --diff needs the server.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,14 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "commands/asking.h"
 #include "commands/command.h"
 #include "commands/objects.h"
 #include "daemon/http.h"
 #include "host/advise.h"
+
+/* The load of a drill begins with the start of a server, which is most of it for less than that. */
+#define DRILL_BYTES_MIN ((int64_t)16 << 20)
 
 enum { SERVER_TIMEOUT_MS = 5000, STATUS_TIMEOUT_MS = 2000, STATUS_MAX = 4 << 20, COLUMN = 10 };
 
@@ -25,7 +29,8 @@ struct seen {
     struct advise_server server; /* info and config point at the two below, or are NULL */
     struct pairs info;
     struct pairs config;
-    struct err why; /* why the server was not seen, or does not show its settings */
+    int64_t drill_at_ms; /* of server.drill_s */
+    struct err why;      /* why the server was not seen, or does not show its settings */
 };
 
 static void seen_release(struct seen *seen)
@@ -49,6 +54,10 @@ static int see_server(const struct command_context *context, struct seen *seen)
     auto_buf struct buf text = {0};
     enum redis_config_answer answer = REDIS_CONFIG_FORBIDDEN;
 
+    if (!asking_name(context->settings->redis_url, context->clock, SERVER_TIMEOUT_MS))
+        return err_set(&seen->why, ERR_SERVER,
+                       "the name in redis-url was not found within %d seconds",
+                       SERVER_TIMEOUT_MS / 1000);
     buf_init(&text, REDIS_INFO_MAX);
     if (command_connect(context, SERVER_TIMEOUT_MS, &redis, &seen->why) != 0 ||
         redis_info(redis, "everything", &text, &seen->why) != 0)
@@ -83,14 +92,61 @@ static void see_volume(const struct settings *settings, struct seen *seen)
         seen->server.dump_bytes = dump.st_size;
 }
 
-/* The recovery time that the sidecar's last drill measured, where there is a sidecar. */
-static void see_drill(const struct settings *settings, struct seen *seen)
+static void see_load(struct seen *seen, enum advise_load load, int64_t bytes, int64_t took_ms,
+                     int64_t at_ms)
+{
+    if (bytes <= 0 || took_ms <= 0 || bytes > INT64_MAX / 1000 ||
+        (load == ADVISE_LOAD_DRILL && bytes < DRILL_BYTES_MIN))
+        return;
+    seen->server.load_bytes_per_s = bytes * 1000 / took_ms;
+    seen->server.load = load;
+    seen->server.load_at_ms = at_ms;
+}
+
+static int64_t time_of(const struct json *object, const char *key)
+{
+    int64_t time_ms = -1;
+    struct err ignored; /* unknown, then */
+
+    return json_get_time(object, key, &time_ms, &ignored) == 0 ? time_ms : -1;
+}
+
+static int64_t number_of(const struct json *object, const char *key)
+{
+    int64_t number = -1;
+    struct err ignored;
+
+    return json_get_i64(object, key, &number, &ignored) == 0 ? number : -1;
+}
+
+/* What the sidecar has seen: the server's own last load before that of another one. */
+static void take_status(const struct json *status, struct seen *seen)
+{
+    const struct json *drill = NULL;
+    const struct json *load = NULL;
+    struct err ignored; /* nothing has been measured */
+
+    if (json_get(status, "last_drill", &drill, &ignored) == 0 &&
+        time_of(drill, "time") >= seen->drill_at_ms) {
+        int64_t ms = json_get_duration_ms(drill, "recovery_seconds");
+
+        if (ms >= 0)
+            seen->server.drill_s = (ms + 999) / 1000;
+        see_load(seen, ADVISE_LOAD_DRILL, number_of(drill, "size_bytes"),
+                 json_get_duration_ms(drill, "load_seconds"), time_of(drill, "time"));
+    }
+    if (json_get(status, "last_load", &load, &ignored) == 0)
+        see_load(seen, ADVISE_LOAD_LAST, number_of(load, "bytes"),
+                 json_get_duration_ms(load, "seconds"), time_of(load, "time"));
+}
+
+static void see_sidecar(const struct settings *settings, struct seen *seen)
 {
     auto_free char *root = NULL;
     auto_free char *url = NULL;
     auto_buf struct buf body = {0};
     auto_json struct json *status = NULL;
-    const struct json *drill = NULL;
+    const char *instance = NULL;
     unsigned http_status = 0;
     struct err ignored; /* no sidecar is no failure: nothing has been measured */
 
@@ -102,13 +158,24 @@ static void see_drill(const struct settings *settings, struct seen *seen)
         .url = url, .label = url, .timeout_ms = STATUS_TIMEOUT_MS, .no_proxy = true};
 
     buf_init(&body, STATUS_MAX);
-    if (http_client_do(&request, &http_status, &body, &ignored) != 0 || http_status != 200 ||
-        json_parse(buf_text(&body), body.len, &status, &ignored) != 0 ||
-        json_get(status, "last_drill", &drill, &ignored) != 0)
+    if (http_client_do(&request, &http_status, &body, &ignored) == 0 && http_status == 200 &&
+        json_parse(buf_text(&body), body.len, &status, &ignored) == 0 &&
+        json_get_string(status, "instance", &instance, &ignored) == 0 &&
+        settings->instance != NULL && strcmp(instance, settings->instance) == 0)
+        take_status(status, seen);
+}
+
+/* A drill that the sidecar has not seen, or not this one, is noted in the repository. */
+static void see_repository(const struct command_context *context, struct seen *seen)
+{
+    struct asked_drill drill;
+
+    if (!asking_drill(context, &drill))
         return;
-    int64_t ms = json_get_duration_ms(drill, "recovery_seconds");
-    if (ms >= 0)
-        seen->server.drill_s = (ms + 999) / 1000;
+    seen->server.drill_s = (drill.recovery_ms + 999) / 1000;
+    seen->drill_at_ms = drill.time_ms;
+    see_load(seen, ADVISE_LOAD_DRILL, drill.bytes > INT64_MAX ? -1 : (int64_t)drill.bytes,
+             drill.load_ms, drill.time_ms);
 }
 
 static int see(const struct command_context *context, struct seen *out, struct err *err)
@@ -132,7 +199,8 @@ static int see(const struct command_context *context, struct seen *out, struct e
         return -1;
     }
     see_volume(context->settings, out);
-    see_drill(context->settings, out);
+    see_repository(context, out);
+    see_sidecar(context->settings, out);
     return 0;
 }
 
@@ -183,22 +251,40 @@ static char *size_text(int64_t bytes)
     return xstrdup(text);
 }
 
+/* Where the time of a start comes from. */
+static char *origin_text(const struct advice *advice)
+{
+    char when[32] = "";
+
+    if (advice->recovery_by_ms >= 0)
+        format_rfc3339(advice->recovery_by_ms, when, sizeof(when));
+    switch (advice->recovery_by) {
+    case ADVISE_LOAD_NOW:
+        return xstrdup(", as fast as this server loads now");
+    case ADVISE_LOAD_LAST:
+        return xasprintf(", as fast as this server loaded before %s (seen by the sidecar)", when);
+    case ADVISE_LOAD_DRILL:
+        return xasprintf(", as fast as the server of the drill of %s loaded", when);
+    case ADVISE_LOAD_NONE:
+        break;
+    }
+    return xstrdup(advice->recovery_s < 0 ? ": the server was not seen" : ", by a rule of thumb");
+}
+
 static void print_numbers(FILE *out, const struct advice *advice)
 {
     auto_free char *crash = span_text(advice->loses_at_most_s);
     auto_free char *volume = span_text(advice->loses_at_most_volume_s);
     auto_free char *memory = size_text(advice->memory_bytes);
     auto_free char *disk = size_text(advice->disk_bytes);
+    auto_free char *origin = origin_text(advice);
     char start[16];
     char drill[16];
 
     (void)fprintf(out, "%-*s%s when the server or its node dies, %s with the volume\n", COLUMN,
                   "loses", crash, volume);
     format_duration(advice->recovery_s * 1000, start, sizeof(start));
-    (void)fprintf(out, "%-*s%s%s", COLUMN, "start", start,
-                  advice->recovery_s < 0         ? ": the server was not seen"
-                  : advice->recovery_is_measured ? ", as fast as this server loads"
-                                                 : ", by a rule of thumb");
+    (void)fprintf(out, "%-*s%s%s", COLUMN, "start", start, origin);
     if (advice->recovery_volume_s >= 0) {
         format_duration(advice->recovery_volume_s * 1000, drill, sizeof(drill));
         (void)fprintf(out, "; %s from the repository, in the last drill", drill);

@@ -5,15 +5,25 @@
 #include "commands/asking.h"
 
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "backup/catalog_folders.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "commands/objects.h"
 #include "host/apart.h"
+#include "host/path_answers.h"
 #include "redis/redis_url.h"
 #include "store/s3_deleting.h"
 
-enum { BUCKET_MS = 6000, ANSWER_MAX = ERR_MSG_MAX + 64 };
+enum {
+    BUCKET_MS = 6000,
+    DISK_MS = 3000,
+    ANSWER_MAX = ERR_MSG_MAX + 64,
+    NOTES_MAX = 8, /* of verifications: a drill is among the newest, or long ago */
+    NOTE_BYTES_MAX = 64 * 1024,
+};
 
 static void look_up(void *context, struct buf *answer)
 {
@@ -85,4 +95,113 @@ void asking_bucket(const struct command_context *context, struct check_backup *o
         *out_why = xstrdup("the bucket's versioning is suspended: what is deleted now is gone; "
                            "whether these credentials may delete is not tried there, since that "
                            "would leave a delete marker");
+}
+
+struct note {
+    char id[CATALOG_ID_SIZE];
+    char *name;
+    int64_t time_ms;
+};
+
+static void release_notes(struct note notes[NOTES_MAX])
+{
+    for (size_t i = 0; i < NOTES_MAX; i++)
+        free(notes[i].name);
+}
+
+/* Into its place among the newest, newest first. */
+static void keep_note(struct note notes[NOTES_MAX], const struct note *note)
+{
+    size_t at = NOTES_MAX;
+
+    while (at > 0 && (notes[at - 1].name == NULL || notes[at - 1].time_ms < note->time_ms))
+        at--;
+    if (at == NOTES_MAX)
+        return;
+    free(notes[NOTES_MAX - 1].name);
+    memmove(&notes[at + 1], &notes[at], (NOTES_MAX - 1 - at) * sizeof(*notes));
+    notes[at] = *note;
+    notes[at].name = xstrdup(note->name);
+}
+
+static void find_notes(const struct catalog_folders *folders, struct note notes[NOTES_MAX])
+{
+    for (size_t i = 0; i < folders->count; i++) {
+        const struct catalog_folder *folder = &folders->folders[i];
+        const char *name = NULL;
+
+        while ((name = catalog_folders_next_name(folders, folder, name)) != NULL) {
+            struct note note = {.name = (char *)(uintptr_t)name};
+
+            if (!folder->has_manifest ||
+                catalog_classify(name, &note.time_ms) != CATALOG_VERIFIED_OK)
+                continue;
+            memcpy(note.id, folder->id, sizeof(note.id));
+            keep_note(notes, &note);
+        }
+    }
+}
+
+/* False when it is of no drill, or says no times. */
+static bool read_note(struct store *store, const char *instance, const struct note *note,
+                      struct asked_drill *out)
+{
+    auto_free char *key = catalog_key(instance, note->id, note->name);
+    auto_buf struct buf text = {0};
+    auto_json struct json *row = NULL;
+    auto_manifest struct manifest manifest = {0};
+    bool is_drill = false;
+    struct err ignored; /* the next one, then */
+
+    buf_init(&text, NOTE_BYTES_MAX);
+    if (store_get_small(store, key, &text, &ignored) != 0 ||
+        json_parse(buf_text(&text), text.len, &row, &ignored) != 0 ||
+        json_get_bool(row, "drilled", &is_drill, &ignored) != 0 || !is_drill ||
+        catalog_read(store, instance, note->id, &manifest, &ignored) != 0)
+        return false;
+    *out = (struct asked_drill){.time_ms = note->time_ms,
+                                .recovery_ms = json_get_duration_ms(row, "seconds"),
+                                .load_ms = json_get_duration_ms(row, "load_seconds"),
+                                .bytes = manifest_file_bytes(&manifest)};
+    return out->recovery_ms >= 0;
+}
+
+static void look_for_drill(void *context, struct buf *answer)
+{
+    const struct command_context *command = context;
+    const char *instance = command->settings->instance;
+    auto_store struct store *store = NULL;
+    auto_catalog_folders struct catalog_folders folders = {0};
+    struct note notes[NOTES_MAX] = {{.name = NULL}};
+    struct asked_drill drill;
+    struct err ignored; /* none is known, then */
+
+    if (command_open_store(command, NULL, &store, &ignored) != 0 ||
+        catalog_folders_list(store, instance, &folders, &ignored) != 0)
+        return;
+    find_notes(&folders, notes);
+    for (size_t i = 0; i < NOTES_MAX && notes[i].name != NULL; i++) {
+        if (!read_note(store, instance, &notes[i], &drill))
+            continue;
+        (void)buf_append(answer, &drill, sizeof(drill), &ignored); /* it fits */
+        break;
+    }
+    release_notes(notes);
+}
+
+bool asking_drill(const struct command_context *context, struct asked_drill *out)
+{
+    const char *repository = context->settings->repository;
+    struct command_context asked = *context;
+    auto_buf struct buf answer = {0};
+
+    if (repository == NULL || (strncmp(repository, "file://", 7) == 0 &&
+                               !path_answers(repository + 7, false, context->clock, DISK_MS)))
+        return false;
+    buf_init(&answer, ANSWER_MAX);
+    if (!apart_ask(look_for_drill, &asked, context->clock, BUCKET_MS, &answer) ||
+        answer.len != sizeof(*out))
+        return false;
+    memcpy(out, answer.data, sizeof(*out));
+    return true;
 }

@@ -16,4 +16,15 @@ bool asking_name(const char *redis_url, const struct clock *clock, int timeout_m
  * report, why one of them stays -1 (heap, else NULL). */
 void asking_bucket(const struct command_context *context, struct check_backup *out, char **out_why);
 
+struct asked_drill {
+    int64_t time_ms;
+    int64_t recovery_ms; /* restored and loaded */
+    int64_t load_ms;     /* of that; -1 when it is not noted */
+    uint64_t bytes;      /* of the files that were loaded */
+};
+
+/* The newest drill that went well and is noted beside its backup. False when there is none among
+ * the newest notes, or it cannot be read in time. */
+bool asking_drill(const struct command_context *context, struct asked_drill *out);
+
 #endif

@@ -30,6 +30,13 @@ const char *advise_mode_name(enum advise_mode mode)
     return names[mode];
 }
 
+const char *advise_load_name(enum advise_load load)
+{
+    static const char *const names[] = {NULL, "now", "last-load", "drill"};
+
+    return names[load];
+}
+
 void advise_say(struct advise_texts *texts, const char *format, ...)
 {
     char *text = NULL;

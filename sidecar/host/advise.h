@@ -18,6 +18,14 @@ enum advise_use { ADVISE_CACHE, ADVISE_SESSIONS, ADVISE_QUEUE, ADVISE_RECORD };
 enum advise_storage { ADVISE_NVME, ADVISE_SSD, ADVISE_HDD, ADVISE_NETWORK };
 enum advise_mode { ADVISE_MODE_NONE, ADVISE_MODE_RDB, ADVISE_MODE_AOF, ADVISE_MODE_HYBRID };
 
+/* Whose load it was that the time of a start is told from. */
+enum advise_load {
+    ADVISE_LOAD_NONE, /* a rule of thumb */
+    ADVISE_LOAD_NOW,  /* this server loads at the moment */
+    ADVISE_LOAD_LAST, /* this server's last one, which the sidecar has seen */
+    ADVISE_LOAD_DRILL,
+};
+
 struct advise_wish {
     enum advise_durability durability;
     enum advise_use use;
@@ -32,8 +40,10 @@ struct advise_server {
     int64_t dump_bytes;         /* its dump, on the volume */
     int64_t volume_bytes;       /* all of the volume */
     int64_t memory_limit_bytes; /* of its container, or what it may use; not the host's */
-    int64_t load_bytes_per_s;   /* measured on this server's own loads; INFO of one that loads now
-                                   is used when this is not known */
+    int64_t load_bytes_per_s;   /* measured on a load of this data; INFO of one that loads now is
+                                   used when this is not known */
+    enum advise_load load;      /* which load that was */
+    int64_t load_at_ms;         /* when; wall clock */
     int64_t drill_s;            /* what the last drill took: restored and loaded */
 };
 #define ADVISE_SERVER_UNKNOWN                                                                   \
@@ -68,7 +78,8 @@ struct advice {
     int64_t loses_at_most_s;        /* when the process or the node dies */
     int64_t loses_at_most_volume_s; /* when the volume is lost */
     int64_t recovery_s;             /* from the start until the server serves again */
-    bool recovery_is_measured;      /* on this server's own loads; else a rule of thumb */
+    enum advise_load recovery_by;   /* the load it is told from */
+    int64_t recovery_by_ms;         /* when that was; -1 */
     int64_t recovery_volume_s;      /* restored from the repository and loaded: the last drill */
     int64_t memory_bytes;           /* to reserve for data, copy-on-write and buffers */
     int64_t disk_bytes;             /* to reserve on the volume */
@@ -86,6 +97,8 @@ static inline void cleanup_advice(struct advice *advice)
 
 /* "none", "rdb", "aof" (the append-only file alone), "hybrid" (it and save points). Static. */
 const char *advise_mode_name(enum advise_mode mode);
+/* "now", "last-load", "drill"; NULL for a rule of thumb. Static. */
+const char *advise_load_name(enum advise_load load);
 /* The words of the settings, each in the order of its enum, ended by NULL. */
 extern const char *const advise_durability_words[];
 extern const char *const advise_use_words[];

@@ -99,17 +99,24 @@ static void decide_memory(struct advise_plan *plan)
         advise_percent(plan->data_bytes, 100 + cow_percent(plan) + BUFFERS_PERCENT);
 }
 
-/* What a server that loads right now shows. */
-static int64_t speed_of_load(const struct advise_plan *plan)
+/* What was measured, else what a server that loads right now shows. */
+static int64_t speed_of_load(struct advise_plan *plan)
 {
+    const struct advise_server *server = plan->server;
+    struct advice *advice = plan->advice;
     int64_t loaded_bytes = advise_info(plan, "loading_loaded_bytes");
     int64_t began_s = advise_info(plan, "loading_start_time");
     int64_t now_s = advise_info(plan, "server_time_usec") / 1000000;
 
-    if (plan->server->load_bytes_per_s > 0)
-        return plan->server->load_bytes_per_s;
+    if (server->load_bytes_per_s > 0) {
+        advice->recovery_by = server->load;
+        advice->recovery_by_ms = server->load_at_ms;
+        return server->load_bytes_per_s;
+    }
     if (advise_info(plan, "loading") != 1 || loaded_bytes <= 0 || began_s <= 0 || now_s <= began_s)
         return -1;
+    advice->recovery_by = ADVISE_LOAD_NOW;
+    advice->recovery_by_ms = now_s * 1000;
     return loaded_bytes / (now_s - began_s);
 }
 
@@ -119,20 +126,25 @@ static void estimate_recovery(struct advise_plan *plan)
     int64_t base_bytes = dump_of(plan, plan->used_bytes);
     /* before it is rewritten, the commands are as long as the base */
     int64_t command_bytes = advise_has_log(advice->mode) ? base_bytes : 0;
-    int64_t speed = speed_of_load(plan);
     bool is_loading = advise_info(plan, "loading") == 1;
 
     advice->recovery_s = -1;
+    advice->recovery_by_ms = -1;
     if (is_loading && advise_info(plan, "loading_total_bytes") > 0) {
         base_bytes = advise_info(plan, "loading_total_bytes"); /* used_memory is half way */
         command_bytes = 0;
     }
     if (advice->mode == ADVISE_MODE_NONE) {
         advice->recovery_s = START_S;
-    } else if (base_bytes >= 0 && speed > 0) {
+        return;
+    }
+    if (base_bytes < 0)
+        return;
+    int64_t speed = speed_of_load(plan);
+    if (speed > 0) {
         advice->recovery_s = START_S + (base_bytes + command_bytes) / speed;
-        advice->recovery_is_measured = true;
-    } else if (base_bytes >= 0) {
+    } else {
+        advice->recovery_by = ADVISE_LOAD_NONE;
         advice->recovery_s = START_S + base_bytes / load_speed[plan->wish->storage].base +
                              command_bytes / load_speed[plan->wish->storage].commands;
     }

@@ -117,7 +117,9 @@ struct json *advice_to_json(const struct advice *advice)
     set_known(root, "loses_at_most_seconds", advice->loses_at_most_s);
     set_known(root, "loses_at_most_volume_seconds", advice->loses_at_most_volume_s);
     set_known(root, "recovery_seconds", advice->recovery_s);
-    json_set_bool(root, "recovery_is_measured", advice->recovery_is_measured);
+    json_set_bool(root, "recovery_is_measured", advice->recovery_by != ADVISE_LOAD_NONE);
+    json_set_string(root, "recovery_by", advise_load_name(advice->recovery_by));
+    json_set_time(root, "recovery_by_at", advice->recovery_by_ms);
     set_known(root, "recovery_volume_seconds", advice->recovery_volume_s);
     set_known(root, "memory_bytes", advice->memory_bytes);
     set_known(root, "disk_bytes", advice->disk_bytes);

@@ -83,11 +83,16 @@ static void warn_of_failures(struct advise_plan *plan)
         if (pairs_is(plan->server->info, failures[i].name, failures[i].bad))
             advise_say(warnings, "%s", failures[i].warning);
     }
-    if (delayed > 0)
+    int64_t uptime_s = advise_info(plan, "uptime_in_seconds");
+    char up[16];
+
+    format_duration(uptime_s < 0 ? -1 : uptime_s * 1000, up, sizeof(up));
+    /* more than one an hour */
+    if (delayed > 1 && (uptime_s < 0 || delayed > uptime_s / 3600))
         advise_say(warnings,
-                   "The volume is slow: %" PRId64 " times a write has waited for a sync that took "
-                   "longer than two seconds%s.",
-                   delayed,
+                   "The volume is slow, or was: %" PRId64 " times in the %s since the server "
+                   "started a write has waited for a sync that took longer than two seconds%s.",
+                   delayed, up,
                    plan->wish->durability == ADVISE_ALWAYS
                        ? ", and with fsync_always every client would have"
                        : "");

@@ -137,9 +137,14 @@ listens() {
     [[ -n $(address) ]]
 }
 
+# large: data whose load is more than the start of a server
+large() {
+    cli DEBUG POPULATE 60000 key 400 >/dev/null
+}
+
 @test "what the last drill of the sidecar took is in the advice" {
-    server_start
-    fill
+    server_start --rdbcompression no
+    large
     printf token >"$dir/token"
     REDKEEP_REPOSITORY=file://$dir/repository REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_DRILL_SERVER=redis-server \
         REDKEEP_BACKUP_SCHEDULE='@every 12h' REDKEEP_DRILL_DIR=$dir REDKEEP_HTTP_TOKEN_FILE=$dir/token REDKEEP_LOG_FORMAT=json \
@@ -151,7 +156,72 @@ listens() {
     REDKEEP_HTTP_LISTEN=$(address)
     until_true drill_is_known
     does 0 advise
-    [[ $output == *" from the repository, in the last drill"* ]]
+    [[ $output == *"start     "*", as fast as the server of the drill of 20"*" from the repository, in the last drill"* ]]
+    asked 0
+    json '.recovery_is_measured and .recovery_by == "drill" and (.recovery_by_at | startswith("20"))
+        and .recovery_seconds < 600'
+    # of another instance it is no witness
+    asked 0 --instance other
+    json '.recovery_by == null and (.recovery_is_measured | not) and .recovery_volume_seconds == null'
+}
+
+second_is_over() {
+    [[ $(date +%s) != "$second" ]]
+}
+
+@test "without a sidecar the notes beside the backups tell of the last drill" {
+    server_start --rdbcompression no
+    large
+    export REDKEEP_REPOSITORY=file://$dir/repository
+    backup
+    asked 0
+    json '.recovery_by == null and .recovery_volume_seconds == null'
+    does 0 verify --drill --drill-server redis-server --drill-dir "$dir"
+    second=$(date +%s) # which names the note
+    until_true second_is_over
+    does 0 verify # a newer one, of no drill
+    asked 0
+    json '.recovery_by == "drill" and .recovery_volume_seconds >= 1 and .recovery_seconds >= 1 and
+        .recovery_seconds < 600'
+    does 0 advise --repository "file://$dir/none" # whatever it cannot be asked for
+    [[ $output == *"start     "*", by a rule of thumb"* ]]
+    # the load of a few keys is the start of a server, and says nothing of any other load
+    cli FLUSHALL >/dev/null
+    fill
+    export REDKEEP_INSTANCE=small
+    backup
+    does 0 verify --drill --drill-server redis-server --drill-dir "$dir"
+    asked 0
+    json '.recovery_by == null and .recovery_volume_seconds >= 1'
+}
+
+says_of_load() {
+    curl -sS --max-time 60 "http://$(address)/status" | jq -e "$1" >/dev/null
+}
+
+@test "how fast this server has loaded, the sidecar has seen" {
+    server_start --save ''
+    fill 20000
+    cli SAVE >/dev/null
+    server_kill
+    # far longer than the test, until it is told to hurry
+    server_launch --save '' --key-load-delay 2000 --loading-process-events-interval-bytes 1024
+    REDKEEP_REPOSITORY=file://$dir/repository REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_BACKUP_SCHEDULE=off \
+        REDKEEP_LOG_FORMAT=json "$redkeep" run </dev/null >"$dir/sidecar.out" 2>"$dir/sidecar.log" 3>&- &
+    echo "$!" >>"$pids"
+    until_true listens
+    REDKEEP_HTTP_LISTEN=$(address)
+    until_true says_of_load '.last_load.seconds >= 2 and .last_load.bytes > 0'
+    asked 0
+    json '.recovery_by == "last-load" or .recovery_by == "now"'
+    cli CONFIG SET key-load-delay 0 >/dev/null
+    until_true answers
+    until_true says_of_load '.ready'
+    does 0 advise
+    [[ $output == *"start     "*", as fast as this server loaded before 20"*" (seen by the sidecar)"* ]]
+    asked 0
+    json '.recovery_is_measured and .recovery_by == "last-load"'
+    says_of_load '.last_load.time | startswith("20")'
 }
 
 @test "without a server it advises, says so, and cannot compare" {

@@ -44,7 +44,7 @@ START_TEST(each_risk_of_a_running_server_is_said_and_only_then)
          "aof_last_bgrewrite_status:ok\n", NULL},
         {ADVISE_ALWAYS, ADVISE_QUEUE, "aof_last_write_status:err\n", "", "last write",
          "aof_last_write_status:ok\n", NULL},
-        {ADVISE_ALWAYS, ADVISE_QUEUE, "aof_delayed_fsync:3\n", "", "3 times a write",
+        {ADVISE_ALWAYS, ADVISE_QUEUE, "aof_delayed_fsync:3\n", "", "3 times in the ",
          "aof_delayed_fsync:0\n", NULL},
         {ADVISE_ALWAYS, ADVISE_QUEUE, "latest_fork_usec:700000\n", "", "700 ms",
          "latest_fork_usec:70000\n", NULL},
@@ -95,13 +95,37 @@ START_TEST(recovery_is_measured_where_the_server_has_shown_it)
 
     /* 1 GB in 10 s, 3 GB to load */
     advise_case_run(&loads, ADVISE_BEST_EFFORT, ADVISE_RECORD, &loading);
-    ck_assert(loading.recovery_is_measured);
+    ck_assert_int_eq(loading.recovery_by, ADVISE_LOAD_NOW);
     ck_assert_int_eq(loading.recovery_s, 1 + 30);
     /* 0.6 GB at 100 MB/s */
     advise_case_run(&idle, ADVISE_BEST_EFFORT, ADVISE_RECORD, &seen);
-    ck_assert(!seen.recovery_is_measured);
+    ck_assert_int_eq(seen.recovery_by, ADVISE_LOAD_NONE);
     ck_assert_int_ge(seen.recovery_s, 7);
     ck_assert_int_le(seen.recovery_s, 8);
+}
+END_TEST
+
+START_TEST(a_delayed_fsync_now_and_then_is_no_slow_volume)
+{
+    static const struct {
+        const char *info;
+        bool is_slow;
+    } cases[] = {
+        {"aof_delayed_fsync:1\nuptime_in_seconds:60\n", false},
+        {"aof_delayed_fsync:2\nuptime_in_seconds:60\n", true},
+        {"aof_delayed_fsync:240\nuptime_in_seconds:864000\n", false},
+        {"aof_delayed_fsync:241\nuptime_in_seconds:864000\n", true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        auto_advice struct advice advice = {0};
+        const struct advise_case c = {"", cases[i].info, "", -1, -1, -1};
+
+        advise_case_run(&c, ADVISE_EVERY_SECOND, ADVISE_RECORD, &advice);
+        ck_assert_msg(advise_case_says(&advice.warnings, "since the server started") ==
+                          cases[i].is_slow,
+                      "%s", cases[i].info);
+    }
 }
 END_TEST
 
@@ -116,9 +140,16 @@ START_TEST(the_rate_and_the_drill_of_the_sidecar_count)
     server.info = &info;
     server.dump_bytes = 600000000;
     server.load_bytes_per_s = 200000000;
+    server.load = ADVISE_LOAD_LAST;
+    server.load_at_ms = 1795248500000;
     server.drill_s = 77;
     advise(&wish, &server, &advice);
-    ck_assert(advice.recovery_is_measured);
+    ck_assert_int_eq(advice.recovery_by, ADVISE_LOAD_LAST);
+    ck_assert_int_eq(advice.recovery_by_ms, 1795248500000);
+    auto_json struct json *root = advice_to_json(&advice);
+    auto_free char *text = json_print(root, false);
+    ck_assert_ptr_nonnull(strstr(text, "\"recovery_by\":\"last-load\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"recovery_is_measured\":true"));
     ck_assert_int_eq(advice.recovery_s, 1 + 3);
     ck_assert_int_eq(advice.recovery_volume_s, 77);
     pairs_release(&info);
@@ -235,6 +266,7 @@ int main(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, each_risk_of_a_running_server_is_said_and_only_then);
+    tcase_add_test(tcase, a_delayed_fsync_now_and_then_is_no_slow_volume);
     tcase_add_test(tcase, recovery_is_measured_where_the_server_has_shown_it);
     tcase_add_test(tcase, the_rate_and_the_drill_of_the_sidecar_count);
     tcase_add_test(tcase, maxmemory_leaves_room_for_the_copy_that_saves_have_needed);
