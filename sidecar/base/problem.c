@@ -100,9 +100,10 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
          "Check data-dir and backup-include. With `appendonly no`, backup-include aof alone finds "
          "nothing."},
     [PROBLEM_SERVER_UNREACHABLE] =
-        {"SERVER_UNREACHABLE", "The server does not answer.",
+        {"SERVER_UNREACHABLE", "The server does not answer, or TLS with it does not come about.",
          "Check that it runs and listens where redis-url says, and that no firewall or network "
-         "policy is in between."},
+         "policy is in between. With rediss://, the message says which certificate or which name "
+         "is wrong."},
     [PROBLEM_SERVER_AUTH] =
         {"SERVER_AUTH", "The server wants a password, or refuses the one that it was given.",
          "Set redis-password, and redis-username for an ACL user, to what the server knows. The "

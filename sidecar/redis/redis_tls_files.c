@@ -162,8 +162,7 @@ static int use_key(SSL_CTX *ctx, const struct redis_tls_options *options, struct
                        setting, path);
     if (key == NULL)
         return err_set(err, ERR_CONFIG,
-                       "%s: %s: there is no private key in it. HINT: it has to be "
-                       "PEM text, -----BEGIN PRIVATE KEY-----",
+                       "%s: %s: there is no private key in it. HINT: it has to be PEM text",
                        setting, path);
     if (X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) != 1)
         return err_set(
@@ -183,6 +182,8 @@ static bool is_set(const char *text)
 
 int redis_tls_files_load(const struct redis_tls_options *options, SSL_CTX **out, struct err *err)
 {
+    /* a thread that waits for a server is not waited for at our end: nothing may be torn down */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
     auto_ctx SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)

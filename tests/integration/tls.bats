@@ -178,7 +178,7 @@ is_ready_by_http() {
     REDKEEP_REDIS_TLS_SERVER_NAME=127.0.0.1 answers_tls
     REDKEEP_REDIS_TLS_SERVER_NAME=127.0.0.2 refuses 7 'for redis.test, localhost, 127.0.0.1 and not for 127.0.0.2'
     REDKEEP_REDIS_TLS_SERVER_NAME=other.test refuses 7 'and not for other.test' redis-tls-server-name
-    REDKEEP_REDIS_TLS_SERVER_NAME=test refuses 7 'and not for test'
+    REDKEEP_REDIS_TLS_SERVER_NAME='test' refuses 7 'and not for test'
     cli CONFIG SET tls-cert-file "$certs/elsewhere.crt" tls-key-file "$certs/elsewhere.key"
     refuses 7 'for elsewhere.test and not for localhost'
     REDKEEP_REDIS_TLS_SERVER_NAME=elsewhere.test answers_tls
