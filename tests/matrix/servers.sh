@@ -20,14 +20,21 @@ root_of() {
     esac
 }
 
+# fetch SUITE: false when it has no server
 fetch() {
     local root
     root=$(root_of "$1")
     case $1 in
     host) ;;
     experimental) # holds what differs from sid, and nothing that a root could be made of
-        [[ -x $root/usr/bin/redis-server ]] || $debian unpack "$1" "$root" redis-server redis-tools ;;
-    *) $debian root "$1" "$root" redis-server redis-tools valkey-server valkey-tools ;;
+        [[ -x $root/usr/bin/redis-server ]] ||
+            $debian unpack "$1" "$root" redis-server redis-tools 2>"$dir/.apt" || {
+            cat "$dir/.apt" >&2
+            grep -q -E "Unable to locate|no candidate" "$dir/.apt" || exit 1
+            echo "servers.sh: Debian has no newer Redis than sid's at the moment" >&2
+            return 1
+        } ;;
+    *) $debian root "$1" "$root" redis-server redis-tools valkey-server valkey-tools || exit 1 ;;
     esac
 }
 
@@ -77,7 +84,7 @@ shift 2
 mkdir -p "$dir" "$roots"
 names=()
 for row in "${rows[@]}"; do
-    fetch "${row%:*}"
+    fetch "${row%:*}" || continue
     # two releases with one version are one server
     name=$(make_one "${row%:*}" "${row#*:}")
     [[ " ${names[*]} " == *" $name "* ]] || names+=("$name")
