@@ -3,6 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # bats and helpers.bash set and read the rest
 
 redkeep=/opt/redkeep/bin/redkeep
+UNTIL_SECONDS=180 # many containers on a slow machine
 
 # checkout VARIANT: compose.yaml, or that and another one as the first lines of the other one say.
 # Everything is the files' own but what shows a server's data, which no server here may by default.
@@ -58,7 +59,7 @@ down_and_lost() {
 }
 
 remove_project() {
-    compose --profile '*' down --volumes --remove-orphans --timeout 1 >/dev/null 2>&1 || true
+    compose --profile '*' down --volumes --remove-orphans --rmi local --timeout 1 >/dev/null 2>&1 || true
     docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" |
         xargs --no-run-if-empty docker rm --force --volumes >/dev/null
 }
@@ -71,6 +72,11 @@ id() {
 # of SERVICE FORMAT: docker inspect
 of() {
     docker inspect --format "$2" "$(id "$1")"
+}
+
+# ended SERVICE: when, in nanoseconds
+ended() {
+    date -d "$(of "$1" '{{.State.FinishedAt}}')" +%s%N
 }
 
 # in_redis COMMAND...: standard input is the command's; the password is nobody's argument

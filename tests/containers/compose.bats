@@ -7,7 +7,7 @@ load helpers
 load compose
 
 setup_file() {
-    "$BATS_TEST_DIRNAME/images.sh" redis:8 prom/prometheus
+    "$BATS_TEST_DIRNAME/images.sh" redis:8
 }
 
 setup() {
@@ -33,18 +33,6 @@ comes_back() {
     up
     diff <(echo "$before") <(fingerprint)
     [[ $(cli GET late) == "written after the last backup" ]]
-}
-
-@test "every file is one that Compose accepts, and says in its first lines how it is used" {
-    for file in "$top"/compose/*.yaml "$top"/compose/s3.env; do
-        [[ $file != */prometheus.yaml ]] || continue
-        [[ $(head_of "$file" | wc -l) == 1 ]]
-        variant=$(basename "${file%.*}")
-        rm -rf "$dir/checkout"
-        checkout "$variant"
-        compose config --quiet
-        compose --profile '*' config --quiet
-    done
 }
 
 @test "snapshots alone: down -v, up, and the data is back" {
@@ -118,152 +106,4 @@ now_as() {
     down_and_lost
     up
     [[ $(cli GET snapshot) == 1 && $(cli GET logged) == 2 ]]
-}
-
-@test "the server ends first, and what it had then outlives the volume" {
-    checkout compose
-    up
-    cli SET late 1 >/dev/null
-    compose stop >/dev/null 2>&1
-    [[ $(of redis '{{.State.FinishedAt}}') < $(of redkeep '{{.State.FinishedAt}}') ]]
-    [[ $(of redis '{{.State.ExitCode}}') == 0 && $(of redkeep '{{.State.ExitCode}}') == 0 ]]
-    logged redkeep "what the server wrote at its end is stored"
-    down_and_lost
-    up
-    logged prepare "restored "
-    [[ $(cli GET late) == 1 ]]
-}
-
-@test "server and volume lost at once: the last backup is back" {
-    checkout compose
-    up
-    fill
-    before=$(fingerprint)
-    redkeep_does backup >/dev/null
-    cli SET late 1 >/dev/null
-    compose kill >/dev/null 2>&1 # nobody ends as it should
-    down_and_lost
-    up
-    diff <(echo "$before") <(fingerprint)
-    [[ $(cli EXISTS late) == 0 ]]
-}
-
-@test "up again changes nothing, and no container has a right, a secret to see, or a file to write" {
-    checkout compose
-    up
-    cli SET key value >/dev/null
-    before=$(id redis)$(id redkeep)
-    up # the prepare step runs again, beside the server
-    [[ $(id redis)$(id redkeep) == "$before" ]]
-    [[ $(of prepare '{{.State.ExitCode}}') == 0 ]]
-    [[ $(cli GET key) == value ]]
-    has_no_rights redis
-    has_no_rights redkeep
-    [[ $(of prepare '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}') == "true [ALL]" ]]
-    secrets_stay_secret
-    run ! compose exec -T redis sh -c 'echo >/file'
-    [[ $output == *"Read-only file system"* ]]
-    [[ $(compose exec -T redis cat /proc/sys/net/core/somaxconn) == 1024 ]]
-    for service in redis redkeep; do
-        [[ $(of "$service" '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}') =~ ^[1-9][0-9]+\ 64$ ]]
-    done
-    [[ $(stat -c '%a %u' secrets/redis/password secrets/redkeep/redis-password backups | sort -u) == \
-        $'600 999\n700 999' ]]
-    run --separate-stderr redkeep_does check --json # the sidecar may do what the checks need
-    jq -e '.checks | length > 10' <<<"$output"
-}
-
-@test "ready is who has loaded" {
-    checkout rdb
-    echo "rdbcompression no" >>redis.conf
-    up
-    cli DEBUG POPULATE 20000 key 1100 >/dev/null
-    down_and_lost
-    # it takes a quarter of an hour, until it is told otherwise; and it listens after each key
-    printf 'key-load-delay 50000\nloading-process-events-interval-bytes 1024\n' >>redis.conf
-    compose up --detach >/dev/null 2>&1
-    until_true is_loading
-    run -1 --separate-stderr redkeep_does ready --json
-    jq -e '.state == "loading" and (.ready | not)' <<<"$output"
-    is_health redis starting
-    is_health redkeep starting
-    until_true says_loading
-    cli CONFIG SET key-load-delay 0 >/dev/null
-    up # comes to its end when both are healthy
-    redkeep_does ready
-    [[ $(cli DBSIZE) == 20000 ]]
-}
-
-says_loading() {
-    [[ $(http /readyz) == *loading* ]]
-}
-
-is_loading() {
-    [[ $(redkeep_does ready) == loading* ]]
-}
-
-# http PATH: what the sidecar answers at the published port, failure or not
-http() {
-    local port
-
-    port=$(compose port redkeep 9742)
-    "$top/tests/support/docker.sh" inside "$DOCKER_DIR" curl -s "http://$port$1"
-}
-
-@test "a repository that cannot be asked: no server, and one with its volume starts all the same" {
-    checkout compose
-    export REDKEEP_REPOSITORY=s3://bucket AWS_ENDPOINT_URL_S3=http://127.0.0.1:1
-    mkdir -p secrets/redkeep
-    printf '[default]\naws_access_key_id = a\naws_secret_access_key = b\n' >secrets/redkeep/aws-credentials
-    run ! compose up --wait
-    [[ $output == *'"prepare" didn'"'"'t complete successfully: exit 5'* ]]
-    [[ $(of redis '{{.State.Status}}') == created ]]
-    [[ $(of redkeep '{{.State.Status}}') == created ]]
-    unset AWS_ENDPOINT_URL_S3
-    export REDKEEP_REPOSITORY=file:///backups/nowhere
-    run ! compose up --wait
-    [[ $output == *"exit 5"* && $(of redis '{{.State.Status}}') == created ]]
-
-    unset REDKEEP_REPOSITORY
-    up
-    cli SET key value >/dev/null
-    compose down >/dev/null 2>&1
-    export REDKEEP_REPOSITORY=file:///backups/nowhere
-    up # the volume is there, and nothing is asked
-    [[ $(cli GET key) == value ]]
-}
-
-@test "a volume whose data is damaged: no server" {
-    checkout aof
-    up
-    cli SET key value >/dev/null
-    compose stop >/dev/null 2>&1
-    volume=$(docker volume inspect --format '{{.Mountpoint}}' "${COMPOSE_PROJECT_NAME}_data")
-    printf '*1\r\n$4\r\nPING\r\nno command\r\n*1\r\n$4\r\nPING\r\n' >>"$volume"/appendonlydir/*.incr.aof
-    run ! compose up --wait
-    [[ $output == *"exit 6"* && $(of redis '{{.State.Status}}') == exited ]]
-    logged prepare bad-aof-bytes
-}
-
-@test "Prometheus sees the sidecar, and has the rules" {
-    checkout compose
-    command=$(sed -n 's/^  # \(docker compose --profile monitoring .*\)$/\1/p' compose.yaml)
-    compose_options=(--profile monitoring)
-    up
-    has_no_rights prometheus
-    until_true sees_the_sidecar
-    prometheus rules | jq -e '[.data.groups[].rules[].name] | length > 5' >/dev/null
-}
-
-# prometheus QUERY
-prometheus() {
-    local port
-
-    port=$(compose port prometheus 9090)
-    "$top/tests/support/docker.sh" inside "$DOCKER_DIR" curl -sf "http://$port/api/v1/$1"
-}
-
-sees_the_sidecar() {
-    prometheus 'query?query=redkeep_up' >/dev/null &&
-        prometheus targets | jq -e '[.data.activeTargets[].health] == ["up"]'
 }
