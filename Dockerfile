@@ -11,7 +11,7 @@
 # ---- what is linked: Debian's libraries, and two of its sources with less inside ----
 # Debian's libcurl brings LDAP, Kerberos, SSH, HTTP/2 and HTTP/3, its libmicrohttpd brings GnuTLS: 20 MB
 # that redkeep never asks for. apt checks the sources as it checks packages.
-FROM debian:trixie-slim AS libraries
+FROM debian:trixie-slim AS packages
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ENV DEBIAN_FRONTEND=noninteractive
 RUN sed -i 's/^Types: deb$/Types: deb deb-src/' /etc/apt/sources.list.d/debian.sources \
@@ -21,6 +21,8 @@ RUN sed -i 's/^Types: deb$/Types: deb deb-src/' /etc/apt/sources.list.d/debian.s
 WORKDIR /src
 RUN apt-get source -q curl libmicrohttpd
 ENV CFLAGS="-O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections"
+
+FROM packages AS curl
 RUN cd curl-*/ && ./configure --quiet --prefix=/usr/local --disable-shared --enable-unity --with-openssl \
         --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-path \
         --disable-{dict,file,ftp,gopher,imap,ipfs,ldap,ldaps,mqtt,pop3,rtsp,smb,smtp,telnet,tftp} \
@@ -30,6 +32,8 @@ RUN cd curl-*/ && ./configure --quiet --prefix=/usr/local --disable-shared --ena
         --without-zlib --without-brotli --without-zstd --without-nghttp2 --without-libssh2 --without-librtmp \
     && make -s -C include install && make -s install-pkgconfigDATA \
     && make -s -j "$(nproc)" -C lib install-libLTLIBRARIES
+
+FROM packages AS microhttpd
 RUN cd libmicrohttpd-*/ && ./configure --quiet --prefix=/usr/local --disable-shared --disable-https \
         --disable-doc --disable-examples --disable-tools --disable-curl --disable-bauth --disable-dauth \
         --disable-postprocessor --disable-httpupgrade --disable-cookie \
@@ -37,7 +41,9 @@ RUN cd libmicrohttpd-*/ && ./configure --quiet --prefix=/usr/local --disable-sha
     && make -s -j "$(nproc)" -C src/microhttpd install-libLTLIBRARIES
 
 # ---- the program ----
-FROM libraries AS build
+FROM packages AS build
+COPY --from=curl /usr/local /usr/local
+COPY --from=microhttpd /usr/local /usr/local
 WORKDIR /src/redkeep
 COPY . .
 # What is found at run time lies beside the program; DT_RPATH, so that no LD_LIBRARY_PATH of the image
