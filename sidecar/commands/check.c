@@ -15,7 +15,7 @@
 #include "commands/command.h"
 #include "host/check_fix.h"
 
-enum { ID_COLUMN = 28, STATUS_COLUMN = 8, SCOPE_COLUMN = 7 };
+enum { ID_COLUMN = 28, STATUS_COLUMN = 8, SCOPE_COLUMN = 7, LINE_WIDTH = 100 };
 
 struct look { /* how a status looks on a terminal */
     const char *word;
@@ -63,13 +63,19 @@ static void print_change(const struct check_result *result, FILE *out)
                       result->act_name, result->value);
 }
 
+/* The value, of which the status says the first word. */
+static const char *without_unknown(const struct check_result *result)
+{
+    bool is_said = result->status == CHECK_UNKNOWN && strncmp(result->value, "unknown: ", 9) == 0;
+
+    return result->value + (is_said ? 9 : 0);
+}
+
 static void print_result(const struct check_result *result, bool in_colour, FILE *out)
 {
     const struct look *look = &looks[result->status];
-    const char *value = result->value;
+    const char *value = without_unknown(result);
 
-    if (result->status == CHECK_UNKNOWN && strncmp(value, "unknown: ", 9) == 0)
-        value += 9;
     (void)fprintf(out, "%s%-*s%s%-*s %-*s ", in_colour ? look->colour : "", STATUS_COLUMN,
                   look->word, in_colour ? "\033[0m" : "", ID_COLUMN, result->id, SCOPE_COLUMN,
                   check_scope_name(result->scope));
@@ -112,12 +118,61 @@ static void print_sum(const struct check_report *report, FILE *out)
     (void)fprintf(out, "%s\n", is_first ? "nothing was checked" : "");
 }
 
+static bool says_the_same(const struct check_result *left, const struct check_result *right)
+{
+    return left->status == CHECK_UNKNOWN && right->status == CHECK_UNKNOWN &&
+           strcmp(left->value, right->value) == 0;
+}
+
+static void print_ids(const struct check_report *report, size_t first, FILE *out)
+{
+    int column = 0;
+
+    for (size_t i = first; i < report->count; i++) {
+        const struct check_result *result = &report->results[i];
+        int len = (int)strlen(result->id);
+
+        if (!says_the_same(&report->results[first], result))
+            continue;
+        if (column > 0 && column + len + 2 > LINE_WIDTH) {
+            (void)fputs(",\n", out);
+            column = 0;
+        }
+        column += fprintf(out, "%*s%s", column == 0 ? STATUS_COLUMN : 0, column == 0 ? "" : ", ",
+                          result->id);
+    }
+    (void)fputc('\n', out);
+}
+
+/* What is unknown for one and the same reason stands in one place: a server that is down is the
+ * reason of most. Returns whether it has. */
+static bool print_together(const struct check_report *report, size_t at, bool in_colour, FILE *out)
+{
+    const struct check_result *result = &report->results[at];
+    const struct look *look = &looks[result->status];
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        if (says_the_same(&report->results[i], result) && i < at)
+            return true; /* it stands there already */
+        count += says_the_same(&report->results[i], result);
+    }
+    if (count < 2)
+        return false;
+    (void)fprintf(out, "%s%-*s%s%zu checks: %s\n", in_colour ? look->colour : "", STATUS_COLUMN,
+                  look->word, in_colour ? "\033[0m" : "", count, without_unknown(result));
+    print_ids(report, at, out);
+    return true;
+}
+
 static void print_report(const struct check_report *report, FILE *out)
 {
     bool in_colour = wants_colours(out);
 
-    for (size_t i = 0; i < report->count; i++)
-        print_result(&report->results[i], in_colour, out);
+    for (size_t i = 0; i < report->count; i++) {
+        if (!print_together(report, i, in_colour, out))
+            print_result(&report->results[i], in_colour, out);
+    }
     print_sum(report, out);
 }
 

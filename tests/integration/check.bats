@@ -201,7 +201,7 @@ net_is_up() {
     redkeep=$dir/inside
     printf '#!/bin/sh\nexec nsenter -t %s -n %s "$@"\n' "$net" "$redkeep_here" >"$redkeep"
     chmod +x "$redkeep"
-    in_net redis-server --port 0 --unixsocket "$socket" --dir "$data" --tcp-backlog 5000 \
+    nsenter -t "$net" -n redis-server --port 0 --unixsocket "$socket" --dir "$data" --tcp-backlog 5000 \
         --logfile "$dir/redis.log" </dev/null >"$dir/redis.out" 2>&1 3>&- &
     server=$!
     echo "$server" >>"$pids"
@@ -237,6 +237,60 @@ net_is_up() {
     [[ $(status_of tcp-backlog) != fixed && $(status_of tcp-backlog) != ok ]]
     [[ $(cat "$ours") == "$before" ]]
     in_net cat "$ours" | grep -qx 333
+}
+
+@test "huge pages: what the server warns of is found and fixed, unless it has opted out for itself" {
+    is_ours "$thp" && echo always >"$thp" || {
+        # then it is another's to set: as it is, it is reported, and not touched
+        checked --fix
+        [[ $(status_of transparent-hugepages) != fixed ]]
+        return
+    }
+    server_start --disable-thp no
+    warned 'Transparent Huge Pages'
+    checked
+    is_bad transparent-hugepages
+    checked --fix --dry-run
+    grep -q '\[always\]' "$thp"
+    checked --fix
+    [[ $(status_of transparent-hugepages) == fixed && $(field transparent-hugepages value) == madvise ]]
+    grep -q '\[madvise\]' "$thp"
+    checked
+    [[ $(status_of transparent-hugepages) == ok ]]
+    server_stop
+
+    echo always >"$thp"
+    server_start --disable-thp yes
+    run ! warned_now 'Transparent Huge Pages'
+    checked --fix
+    [[ $(status_of transparent-hugepages) == ok ]]
+    grep -q '\[always\]' "$thp"
+    server_stop
+
+    # a node that is made ready before there is a server
+    run --separate-stderr timeout 300 "$redkeep" check --json --fix --only transparent-hugepages
+    [[ $status == 0 && $(status_of transparent-hugepages) == fixed ]]
+    grep -q '\[madvise\]' "$thp"
+}
+
+# warned_now TEXT: the server that runs does
+warned_now() {
+    tac "$dir/redis.log" | sed '/ is starting /q' | grep -qF -- "$1"
+}
+
+@test "a server in a PID namespace below ours is found, with its limits and its cgroup" {
+    unshare -fp --kill-child redis-server --port 0 --unixsocket "$socket" --dir "$data" --logfile "$dir/redis.log" \
+        </dev/null >"$dir/redis.out" 2>&1 3>&- &
+    echo "$!" >>"$pids"
+    until_true answers
+    [[ $(info process_id) == 1 ]]
+    checked
+    json '[.checks[] | select(.id | IN("open-files", "processes", "memory-limit", "ownership", "swap", "cpu-throttling"))]
+        | length == 6 and all(.status != "unknown")'
+    # seen from a namespace beside it, it is not
+    run --separate-stderr timeout 300 unshare -fp --mount-proc "$redkeep" check --json
+    json '[.checks[] | select(.id | IN("processes", "memory-limit", "cpu-throttling"))]
+        | length == 3 and all(.value | contains("PID namespace"))'
 }
 
 @test "--fix sets the kernel's overcommit where it may, and says why where it may not" {
@@ -416,6 +470,9 @@ slots_are_served() {
     refused 7 server check --json --fix --dry-run
     does 7 check
     [[ $output == *' unknown, '* ]]
+    # one reason is told once
+    [[ $(grep -c "needs the server: unix" <<<"$output") -lt 6 ]]
+    [[ $output == *$'\n'unknown*' checks: this needs the server: '*$'\n        '*persistence,* ]]
     # what needs no server is as good without one
     run --separate-stderr timeout 60 "$redkeep" check --json --only overcommit-memory,max-map-count
     [[ $status == 0 || $status == 1 ]] && [[ -z $stderr ]]
