@@ -352,11 +352,26 @@ static struct json *wish_to_json(const struct advise_wish *wish)
     return object;
 }
 
+/* What was not stated follows the use: of a cache nothing has to outlast a restart. */
+static enum advise_durability durability_of(const struct settings *settings)
+{
+    auto_json struct json *all = settings_to_json(settings);
+    const struct json *durability = NULL;
+    const char *origin = NULL;
+    struct err ignored; /* it is in the table */
+
+    if (settings->use == ADVISE_CACHE && json_get(all, "durability", &durability, &ignored) == 0 &&
+        json_get_string(durability, "origin", &origin, &ignored) == 0 &&
+        strcmp(origin, "default") == 0)
+        return ADVISE_BEST_EFFORT;
+    return settings->durability;
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     const struct settings *settings = context->settings;
     const struct advise_wish wish = {
-        .durability = settings->durability,
+        .durability = durability_of(settings),
         .use = settings->use,
         .storage = settings->storage,
         .recovery_point_s =

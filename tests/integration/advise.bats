@@ -76,6 +76,21 @@ asked() {
     done
 }
 
+@test "of a cache nothing need be kept, unless somebody says so" {
+    server_start --save '' --maxmemory 100mb --maxmemory-policy allkeys-lru --appendonly no \
+        --stop-writes-on-bgsave-error no
+    asked 0 --use cache
+    json '.mode == "none" and .wish.durability == "best_effort"'
+    asked 0 --use cache --diff
+    json '.diff == []'
+    asked 0 --use cache --durability fsync_every_second
+    json '.mode == "aof"'
+    # and check thinks so too
+    run --separate-stderr "$redkeep" check --json --use cache --only persistence,save-points,eviction-policy
+    [[ $status == 0 ]]
+    json 'all(.checks[]; .status == "ok")'
+}
+
 @test "a server with other settings shows exactly these" {
     advised --durability fsync_always --use queue --memory 512mb
     start_with "$conf" --appendfsync no --auto-aof-rewrite-min-size 1mb
