@@ -91,7 +91,7 @@ START_TEST(append_only_files_that_are_being_turned_on_are_waited_for)
     redis_server_do(&run.server, "SET first x");
     redis_server_do(&run.server, "CONFIG SET appendonly no");
     redis_server_fill(&run.server, 300);
-    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 3000");
+    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 10000");
     redis_server_do(&run.server, "CONFIG SET appendonly yes");
     backing_up_must_succeed(&run);
     ck_assert(run.manifest.proven);
@@ -256,7 +256,7 @@ START_TEST(the_dump_of_another_server_is_suspicious)
     redis_server_start(&second, NULL);
     redis_server_fill(&second, 7);
     redis_server_fill(&run.server, 300);
-    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 1000");
+    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 10000");
     other = &second;
     const struct redis_save_options options = {.clock = clock_system(),
                                                .data_dir_fd = second.dir_fd,
@@ -297,7 +297,7 @@ START_TEST(a_data_directory_of_another_server_is_warned_of)
     redis_server_fill(&second, 7);
     redis_server_fill(&run.server, 300);
     redis_server_do(&run.server, "SAVE"); /* so that its directory holds a dump */
-    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 1000");
+    redis_server_do(&run.server, "CONFIG SET rdb-key-save-delay 10000");
     other = &second;
     run.options.data_dir = second.dir;
     run.options.clock = &clock;

@@ -421,6 +421,7 @@ static Suite *endpoints_suite(void)
     tcase_add_test(ask, a_drill_that_runs_is_a_verification);
     tcase_add_test(ask, who_is_about_to_stop_takes_no_orders);
     suite_add_tcase(suite, ask);
+    tcase_set_timeout(turns, 120); /* a ceiling for slow machines, not an expectation */
     tcase_add_test(turns, a_text_is_made_once_for_each_state);
     tcase_add_test(turns, a_supervisor_that_is_stuck_is_not_alive);
     tcase_add_test(turns, nobody_sees_a_state_half_made);

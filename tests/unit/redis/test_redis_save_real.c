@@ -208,12 +208,12 @@ START_TEST(a_connection_killed_during_the_save_is_made_anew)
     struct err err;
 
     start(&fixture, NULL);
-    slow_saves(&fixture, 100, 10000);
+    slow_saves(&fixture, 300, 10000);
     fixture.meddle = kill_connection;
     ck_assert_msg(save(&fixture, &saved, &err) == 0, "%s", err.msg);
     ck_assert_int_eq(saved.attempts, 1);
     ck_assert(saved.is_exact);
-    ck_assert_int_eq(saved.rdb.head.first_db_keys, 100);
+    ck_assert_int_eq(saved.rdb.head.first_db_keys, 300);
     redis_saved_release(&saved);
     stop(&fixture);
 }
@@ -265,7 +265,7 @@ START_TEST(a_server_killed_during_the_save_is_an_error)
     struct err err;
 
     start(&fixture, NULL);
-    slow_saves(&fixture, 100, 10000);
+    slow_saves(&fixture, 2000, 10000);
     fake_clock_init(&clock, 1700000000000);
     fixture.clock = &clock.clock; /* does not wait for what will not come back */
     fixture.meddle = kill_server;

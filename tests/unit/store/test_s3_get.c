@@ -71,7 +71,7 @@ static unsigned wait_for_reads(unsigned wanted)
 {
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 
-    for (int i = 0; i < 1000 && s3_peer_count(peer, READ) < wanted; i++)
+    for (int i = 0; i < 6000 && s3_peer_count(peer, READ) < wanted; i++)
         (void)nanosleep(&pause, NULL);
     return s3_peer_count(peer, READ);
 }

@@ -314,7 +314,7 @@ static unsigned wait_for_requests(const char *match, unsigned wanted)
 {
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 
-    for (int i = 0; i < 1000 && s3_peer_count(peer, match) < wanted; i++)
+    for (int i = 0; i < 6000 && s3_peer_count(peer, match) < wanted; i++)
         (void)nanosleep(&pause, NULL);
     return s3_peer_count(peer, match);
 }
