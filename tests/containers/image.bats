@@ -106,7 +106,8 @@ files() {
     # of the container itself: .dockerenv, dev, proc, sys, and three files in etc
     files | awk '{ sub(/^.* [0-9:.]+ /, ""); print }' |
         grep -v -E '^(dev|proc|sys)/|^\.dockerenv$|^etc/(hostname|hosts|resolv.conf|mtab)( |$)' |
-        sed -E 's#^(opt/redkeep/share/(zoneinfo|licenses)/).+#\1#' | LC_ALL=C sort -u >"$dir/files"
+        sed -E -e 's#^(opt/redkeep/share/(zoneinfo|licenses)/).+#\1#' \
+            -e 's#/ld-linux-[a-z0-9-]+\.so\.[0-9]$#/LOADER#' | LC_ALL=C sort -u >"$dir/files"
     diff "$dir/files" - <<'FILES'
 data/
 etc/
@@ -120,7 +121,7 @@ opt/redkeep/
 opt/redkeep/bin/
 opt/redkeep/bin/redkeep
 opt/redkeep/lib/
-opt/redkeep/lib/ld-linux-x86-64.so.2
+opt/redkeep/lib/LOADER
 opt/redkeep/lib/libc.so.6
 opt/redkeep/lib/libcjson.so.1
 opt/redkeep/lib/libm.so.6
