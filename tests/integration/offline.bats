@@ -95,7 +95,8 @@ comes_back() {
     server_stop
     offline
     stored_files appendonlydir/appendonly.aof.{2.base.rdb,2.incr.aof,manifest}
-    json '.proven and .settings.appendonly == "yes" and .rdb_magic == "REDIS"'
+    json '.proven and .settings.appendonly == "yes" and .rdb_magic == $magic' \
+        --arg magic "$(head -qc 9 "$data"/appendonlydir/*.base.rdb | tr -d 0-9)"
     comes_back --appendonly yes
 }
 
