@@ -94,18 +94,21 @@ start_daemons() {
         ceph-authtool "$DIR/keyring" --gen-key -n "$name" --cap mon 'allow *' --cap osd 'allow *'
     done
     monmaptool --create --fsid "$FSID" --addv a "[v2:127.0.0.1:$1,v1:127.0.0.1:$2]" "$DIR/monmap"
-    ceph-mon -i a --mkfs --monmap "$DIR/monmap" --keyring "$DIR/keyring"
-    ceph-mon -i a
-    timeout 30 ceph osd new "$osd_id" 0
-    ceph-osd -i 0 --mkfs --osd-uuid "$osd_id"
-    ceph-osd -i 0
-    radosgw -n client.rgw.a
+    ceph-mon -i a --mkfs --monmap "$DIR/monmap" --keyring "$DIR/keyring" &&
+        ceph-mon -i a &&
+        timeout 120 ceph osd new "$osd_id" 0 &&
+        ceph-osd -i 0 --mkfs --osd-uuid "$osd_id" &&
+        ceph-osd -i 0 &&
+        radosgw -n client.rgw.a
 }
 
+# Its pid file may not be there yet, and on a slow machine all of it takes long.
 wait_for_answer() {
-    for _ in $(seq 1 200); do
-        curl -sk -o /dev/null --max-time 2 "$1/" && return 0
-        kill -0 "$(cat "$DIR/run/client.rgw.a.pid" 2> /dev/null)" 2> /dev/null || return 1
+    local file=$DIR/run/client.rgw.a.pid
+
+    for _ in $(seq 1 1200); do
+        curl -sk -o /dev/null --max-time 20 "$1/" && return 0
+        [ ! -s "$file" ] || kill -0 "$(cat "$file")" 2> /dev/null || return 1
         sleep 0.1
     done
     return 1
@@ -147,7 +150,7 @@ up() {
     command -v ceph-mon ceph-osd radosgw > /dev/null || die "ceph-mon, ceph-osd, radosgw are needed"
 
     for _ in 1 2 3; do # another process may take a port before we do
-        if (set -e; try_up; echo "$ENDPOINT" > "$DIR/endpoint"); then
+        if try_up && echo "$ENDPOINT" > "$DIR/endpoint"; then # no set -e in a condition
             echo "RGW_ENDPOINT=$(cat "$DIR/endpoint")"
             echo "RGW_ACCESS_KEY=$ACCESS_KEY"
             echo "RGW_SECRET_KEY=$SECRET_KEY"
@@ -199,6 +202,7 @@ bucket)
     ;;
 session) session ;;
 gateway)
+    rm -f "$DIR/run/client.rgw.a.pid" # of the one that was killed
     radosgw -n client.rgw.a >> "$DIR/log/start.log" 2>&1
     wait_for_answer "$(cat "$DIR/endpoint")" || die "radosgw does not start again"
     ;;
