@@ -31,6 +31,14 @@ teardown() {
     done
 }
 
+@test "five minutes: the README's commands, as they stand there" {
+    checkout compose
+    sed -n '/^```sh$/,/^```$/p' README.md | sed '1d; $d; /^cd compose$/d' >"$dir/commands"
+    [[ $(wc -l <"$dir/commands") == 6 ]]
+    run --separate-stderr bash -euo pipefail "$dir/commands"
+    [[ $status == 0 && ${output//$'\r'/} == $'OK\nhello' ]]
+}
+
 @test "the server ends first, and what it had then outlives the volume" {
     checkout compose
     up
