@@ -28,11 +28,11 @@ gateway() {
     cat "$BATS_FILE_TMPDIR/rgw/run/client.rgw.a.pid"
 }
 
-# uploading: a backup in the background, of which a part is on its way
+# uploading BANDWIDTH: a backup of 30 MB in the background, of which a part is on its way
 uploading() {
     server_start --appendonly no
     head -c 30000000 /dev/urandom | cli -x SET random >/dev/null
-    launch backup --json --bandwidth-limit 4MiB --part-size 5MiB
+    launch backup --json --bandwidth-limit "$1" --part-size 5MiB
     until_true has_open_upload
 }
 
@@ -40,7 +40,7 @@ uploading() {
 
 @test "a gateway that dies in mid-upload fails the backup, and leaves none" {
     in_s3
-    uploading
+    uploading 1MiB
     stop_pid KILL "$(gateway)"
     ended 5
     says "$prefix" 'HINT: check AWS_ENDPOINT_URL_S3'
@@ -57,7 +57,7 @@ uploading() {
 
 @test "a gateway that stands still for a while costs the backup time alone" {
     in_s3
-    uploading
+    uploading 4MiB
     kill -STOP "$(gateway)"
     read -rt 3 <> <(:) || true # how long is what is tried
     ! is_gone "$job" || false
