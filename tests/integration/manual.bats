@@ -4,14 +4,22 @@
 
 load helpers
 
-setup() {
-    world
+paths() {
     manual=$BATS_TEST_DIRNAME/../../docs/manual.sh
     prose=$BATS_TEST_DIRNAME/../../docs/redkeep.8.in
-    page=$dir/redkeep.8
-    "$manual" "$redkeep" <"$prose" >"$page"
-    # as it is read: words may be bold, and minus signs are no hyphens
-    mandoc -Tutf8 -O width=400 "$page" | perl -pe 's/.\x08//g' >"$dir/read"
+    page=$BATS_FILE_TMPDIR/redkeep.8
+    read=$BATS_FILE_TMPDIR/read # the same as it is read, without what makes letters bold
+}
+
+setup_file() {
+    paths
+    "$manual" "${REDKEEP_BIN:-build/redkeep}" <"$prose" >"$page"
+    mandoc -Tutf8 -O width=400 "$page" | perl -pe 's/.\x08//g' >"$read"
+}
+
+setup() {
+    world
+    paths
 }
 
 teardown() {
@@ -20,7 +28,7 @@ teardown() {
 
 # has LINE: as the first words of a line, at any indentation
 has() {
-    grep -q -E -- "^ *$1( |\$)" "$dir/read" || {
+    grep -q -E -- "^ *$1( |\$)" "$read" || {
         echo "the manual page has no line: $1"
         return 1
     }
@@ -30,7 +38,7 @@ has() {
     for name in $("$redkeep" --help | awk '/^commands:/ { on = 1; next } on && !NF { exit } on { print $1 }'); do
         has "redkeep $name"
         # what stands below the command and above the next
-        awk -v name="$name" '/^   [a-z]/ { on = $1 == name } /^[A-Z]/ { on = 0 } on' "$dir/read" >"$dir/part"
+        awk -v name="$name" '/^   [a-z]/ { on = $1 == name } /^[A-Z]/ { on = 0 } on' "$read" >"$dir/part"
         "$redkeep" "$name" --help | sed -n '/^options:/,/^settings/s/^  \(--[^ ]*\).*/\1/p' >"$dir/options"
         while IFS= read -r option; do
             grep -q -E -- "^ *$option( |\$)" "$dir/part" || {
@@ -44,6 +52,7 @@ has() {
 
 @test "every setting is there, with its default, and secrets have no flag" {
     "$redkeep" config --config /dev/null --json >"$dir/config"
+    "$redkeep" config --help >"$dir/help"
     count=0
     for name in $(jq -r '.settings | keys[]' "$dir/config"); do
         count=$((count + 1))
@@ -54,10 +63,10 @@ has() {
         fi
     done
     ((count > 50))
-    "$redkeep" config --help | sed -n 's/^  --\([a-z0-9-]*\).*\[\([^]]*\)\]$/\1 \2/p' >"$dir/defaults"
+    sed -n 's/^  --\([a-z0-9-]*\).*\[\([^]]*\)\]$/\1 \2/p' "$dir/help" >"$dir/defaults"
     [[ $(wc -l <"$dir/defaults") -gt 20 ]]
     while read -r name default; do
-        grep -A 2 -E -- "^ *--$name( |\$)" "$dir/read" | grep -qF "[$default]" || {
+        grep -A 2 -E -- "^ *--$name( |\$)" "$read" | grep -qF "[$default]" || {
             echo "$name: its default $default is not there"
             return 1
         }
@@ -65,7 +74,7 @@ has() {
 }
 
 @test "every exit code is there" {
-    awk '/^EXIT STATUS/ { on = 1; next } /^[A-Z]/ { on = 0 } on' "$dir/read" >"$dir/codes"
+    awk '/^EXIT STATUS/ { on = 1; next } /^[A-Z]/ { on = 0 } on' "$read" >"$dir/codes"
     for code in 0 1 2 3 4 5 6 7 8 9; do
         grep -q -E "^ *$code +[a-z]" "$dir/codes"
     done

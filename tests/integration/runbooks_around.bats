@@ -101,7 +101,7 @@ says_ready() {
     cli EVAL 'for i = 1, 20000 do redis.call("SET", "k" .. i, string.rep("x", 100)) end' 0 >/dev/null
     before=$(fingerprint)
     systemctl stop
-    configured 'appendonly no' 'key-load-delay 5000' 'loading-process-events-interval-bytes 1024'
+    configured 'appendonly no' 'key-load-delay 20000' 'loading-process-events-interval-bytes 1024'
     systemctl start &
     sidecar
     until_true state_is loading
