@@ -56,7 +56,7 @@ has() {
     count=0
     for name in $(jq -r '.settings | keys[]' "$dir/config"); do
         count=$((count + 1))
-        if "$redkeep" config --help | grep -q -E -- "^ *$name \(no flag\)"; then
+        if grep -q -E -- "^ *$name \(no flag\)" "$dir/help"; then
             has "$name \(no flag\)"
         else
             has "--$name"
