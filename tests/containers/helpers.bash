@@ -33,9 +33,9 @@ labelled() {
 
 # ---- conditions ----
 
-# until_true COMMAND...: waits for it to succeed; the minute is a ceiling for slow machines
+# until_true COMMAND...: waits for it to succeed; two minutes are a ceiling for slow machines
 until_true() {
-    local deadline=$((SECONDS + ${UNTIL_SECONDS:-60}))
+    local deadline=$((SECONDS + ${UNTIL_SECONDS:-120}))
 
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= deadline)); then

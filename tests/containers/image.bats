@@ -215,7 +215,8 @@ owned() {
 sidecar() {
     create sidecar "${hardened[@]}" --network "container:$name-redis" --volume "$data:/data" \
         --volume "$repository:/repository" --env REDKEEP_REPOSITORY=file:///repository \
-        --env REDKEEP_INSTANCE=db --health-interval 1s --health-start-period 1ms "$image"
+        --env REDKEEP_INSTANCE=db --env REDKEEP_DRAIN_TIMEOUT=150s --health-interval 1s \
+        --health-start-period 1ms "$image"
 }
 
 is_in_repository() {
@@ -237,7 +238,7 @@ is_in_repository() {
     until_true is_in_repository 1
     cli redis SET last word >/dev/null
     docker stop --time 60 "$name-redis" >/dev/null
-    docker stop --time 60 "$name-sidecar" >/dev/null
+    docker stop --time 200 "$name-sidecar" >/dev/null
     is sidecar '{{.State.ExitCode}}' 0 || { docker logs "$name-sidecar"; return 1; }
     is_in_repository 2
 }
