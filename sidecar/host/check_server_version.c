@@ -68,8 +68,8 @@ static bool passes_over_cut(const struct check_facts *facts, const struct server
     return check_aof_is_on(facts) == 1 && !pairs_is(facts->config, "aof-load-truncated", "no");
 }
 
-/* Seen in Redis 7.0.15 to 8.0.6 and Valkey 8.1.1, not in Valkey 9.1.2 (Redis #14545, in 8.6; Valkey
- * #3984). Who logs in as the user default has one. */
+/* Seen in Redis 7.0.15 to 8.0.6 and Valkey 8.1.1, not in Redis 8.6.3 and Valkey 9.1.2 (Redis
+ * #14545, Valkey #3984). Who logs in as the user default has one. */
 static bool drops_transactions(const struct check_facts *facts,
                                const struct server_version *version)
 {

@@ -624,6 +624,47 @@ was_found() {
     [[ $(findings "$1") == 1 ]]
 }
 
+# sidecar_that_says FILE: answers every request with it; where, is in $address
+sidecar_that_says() {
+    perl -MIO::Socket::INET -e '
+        my $l = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => 0) or die;
+        open(my $p, ">", "$ARGV[1].part") or die;
+        print $p "127.0.0.1:", $l->sockport;
+        close $p;
+        rename "$ARGV[1].part", $ARGV[1];
+        while (my $c = $l->accept) {
+            while (<$c>) { last if /^\r?$/ }
+            open(my $f, "<", $ARGV[0]);
+            my $body = join("", <$f>);
+            print $c "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ", length($body), "\r\n\r\n", $body;
+            close $c;
+        }' "$1" "$dir/address" 3>&- &
+    echo $! >>"$pids"
+    until_true test -s "$dir/address"
+    address=$(cat "$dir/address")
+}
+
+# it_says RUN_ID INSTANCE: that the disk was slow five times in the last hour
+it_says() {
+    jq -n --arg run_id "$1" --arg instance "$2" '{$instance, server: {$run_id,
+        aof: {delayed_fsyncs_lately: 5, lately_seconds: 3600}}}' >"$dir/says"
+}
+
+@test "delayed fsyncs are judged by what the sidecar has counted of late, of this very server" {
+    server_start --appendonly yes
+    it_says "$(info run_id)" db-0
+    sidecar_that_says "$dir/says"
+    REDKEEP_HTTP_LISTEN=$address checked
+    is_bad delayed-fsync
+    [[ $(field delayed-fsync value) == '5 in the last 1h 00m' ]]
+    it_says "$(info run_id | tr 0-9a-f f0-9a-e)" db-0
+    REDKEEP_HTTP_LISTEN=$address checked
+    [[ $(status_of delayed-fsync) == ok ]]
+    it_says "$(info run_id)" another
+    REDKEEP_HTTP_LISTEN=$address checked
+    [[ $(status_of delayed-fsync) == ok ]]
+}
+
 @test "the sidecar checks at its start, and shows and logs what it found" {
     server_start --stop-writes-on-bgsave-error no
     fill
