@@ -35,7 +35,7 @@ done
 
 prefers=1
 [[ $scheme == light ]] || prefers=0
-timeout --kill-after=5 60 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+timeout --kill-after=5 300 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
     --disable-background-networking --disable-component-update --disable-sync \
     --user-data-dir="$work/profile" --blink-settings=preferredColorScheme=$prefers \
     --window-size=1400,1000 --dump-dom "file://$work/measure.html" >"$work/dom" 2>"$work/log" || {
