@@ -121,25 +121,33 @@ end_world() {
 
 # volume NAME: an empty one for the claim of that name, in place of the last
 volume() {
-    local path=$node/volumes/$space-$1
-
     k delete pvc "$1" --ignore-not-found >/dev/null
     k delete pv "$space-$1" --ignore-not-found >/dev/null 2>&1
-    rm -rf "$path"
-    mkdir -p "$path"
+    rm -rf "$node/volumes/$space-$1"
+    persistent_volume "$space-$1" "claimRef: {namespace: $space, name: $1}"
+}
+
+# an empty one for the next claim, whosever it is
+volume_for_any() {
+    persistent_volume "$space-any"
+}
+
+# persistent_volume NAME [LINE]
+persistent_volume() {
+    mkdir -p "$node/volumes/$1"
     k create -f - >/dev/null <<YAML
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: $space-$1}
+metadata: {name: $1}
 spec:
   capacity: {storage: 8Gi}
   accessModes: [ReadWriteOnce]
-  claimRef: {namespace: $space, name: $1}
-  local: {path: $path}
+  local: {path: $node/volumes/$1}
   nodeAffinity:
     required:
       nodeSelectorTerms:
         - matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [localhost]}]
+  ${2-}
 YAML
 }
 
@@ -195,6 +203,7 @@ inside() {
 cli() {
     local pod=$1
     shift
+    # shellcheck disable=SC2016 # the shell over there expands it
     inside "$pod" sh -c 'REDISCLI_AUTH=$(sed -n "s/^requirepass //p" /etc/redis-auth/auth.conf) \
         exec redis-cli "$@"' - "$@"
 }
