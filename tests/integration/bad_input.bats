@@ -802,7 +802,7 @@ forged_tar() {
         and (.digest | test("^sha256:[0-9a-f]{64}$")) and .encryption == null' \
         --arg name "$(own_name)" --arg version "$(own_version)" \
         --arg magic "$(head -c 9 "$data/dump.rdb" | tr -d 0-9)" \
-        --argjson rdb_version "$(head -c 9 "$data/dump.rdb" | tr -d A-Z | sed 's/^0*//')"
+        --argjson rdb_version "$(head -c 9 "$data/dump.rdb" | tr -d '[:upper:]' | sed 's/^0*//')"
     cmp <(echo "$output") "$(object_dir "$id")/backup.json"
     does 0 list --json
     json '.instance == "db-0" and .moments == [] and (.backups[0] | has("id") and has("created_at")
