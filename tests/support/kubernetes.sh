@@ -19,6 +19,11 @@ die() {
     exit 1
 }
 
+# alive PID: and not only waiting for somebody who asks how it ended
+alive() {
+    grep -q '^State:[[:blank:]]*[^Z]' "/proc/$1/status" 2>/dev/null
+}
+
 # until_true COMMAND...: unless one of ours dies meanwhile
 until_true() {
     local deadline=$((SECONDS + WAIT_SECONDS)) file
@@ -234,22 +239,9 @@ load() {
 
 # ---- down ----
 
-# alive PID: and not only waiting for somebody who asks how it ended
-alive() {
-    grep -q '^State:[[:blank:]]*[^Z]' "/proc/$1/status" 2>/dev/null
-}
-
-# stop NAME: asked first, then made to
+# stop NAME: nothing of it is worth an orderly end
 stop() {
-    local pid
-    [[ -s $dir/pid/$1 ]] || return 0
-    pid=$(<"$dir/pid/$1")
-    kill -TERM "$pid" 2>/dev/null || return 0
-    for _ in {1..50}; do
-        alive "$pid" || return 0
-        sleep 0.1
-    done
-    kill -KILL "$pid" 2>/dev/null || true
+    [[ ! -s $dir/pid/$1 ]] || kill -KILL "$(<"$dir/pid/$1")" 2>/dev/null || true
 }
 
 # Names of the networks of the pods that run.
