@@ -41,11 +41,18 @@ compose() {
     docker compose "${compose_options[@]}" "$@"
 }
 
+# one_build COMMAND...: of this engine (26.1) two builds at once can be the end, by a nil pointer in what it
+# records of them
+one_build() {
+    flock -w 600 "$DOCKER_DIR/build.lock" "$@"
+}
+
 # up: as the first lines say; what it says when it fails
 up() {
-    local log=$dir/up.log
+    local log=$dir/up.log before=()
 
-    bash -c "$command --wait-timeout 300" >"$log" 2>&1 3>&- || {
+    [[ $command != *--build* ]] || before=(one_build)
+    "${before[@]}" bash -c "$command --wait-timeout 300" >"$log" 2>&1 3>&- || {
         cat "$log"
         compose logs --no-log-prefix | tail -n 40
         return 1
@@ -144,7 +151,7 @@ s3_elsewhere() {
         local name=RGW_${key^^}_KEY
         echo "${!name}" >"secrets/s3/$key-key"
     done
-    docker build --quiet --pull=false --tag versity/versitygw "$containers_dir/compose_s3" >/dev/null
+    one_build docker build --quiet --pull=false --tag versity/versitygw "$containers_dir/compose_s3" >/dev/null
     mkdir -p backups/s3
     "$containers_dir/compose_s3/relay" "$PWD/backups/s3/.elsewhere" "${RGW_ENDPOINT#http://}" \
         >/dev/null 2>&1 3>&- &
