@@ -48,6 +48,12 @@ until_true() {
 
 # ---- containers ----
 
+# build ARGUMENT...: docker build, one at a time: two that share steps can end this engine's builder, and
+# the engine with it (moby/buildkit #5606)
+build() {
+    flock -w 600 "$DOCKER_DIR/build.lock" docker build --quiet "$@" >/dev/null
+}
+
 # create NAME ARGUMENT...: docker run in the background, as $name-NAME
 create() {
     local it=$1

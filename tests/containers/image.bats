@@ -10,8 +10,7 @@ hardened=(--read-only --cap-drop ALL --security-opt no-new-privileges)
 
 # foreign NAME: an image of that name's own, from the Dockerfile on stdin, with redkeep's files in it
 foreign() {
-    docker build --quiet --build-arg "REDKEEP=$image" --label redkeep.test=foreign --tag "foreign:$1" \
-        - >/dev/null
+    build --build-arg "REDKEEP=$image" --label redkeep.test=foreign --tag "foreign:$1" -
 }
 
 setup_file() {

@@ -79,6 +79,6 @@ make_image() {
     exit 2
 }
 mkdir -p "$roots"
-exec 9>"$roots/.images.lock" # several may ask at once
+exec 9>"${DOCKER_DIR:-$roots}/build.lock" # one build at a time: see `build` in helpers.bash
 flock -w 600 9
 for image in "$@"; do make_image "$image"; done
