@@ -38,13 +38,14 @@ struct guard_options {
 /* What a fix does; for guard*.c alone. */
 enum guard_mend {
     GUARD_MEND_NONE,
-    GUARD_MEND_LAY_BASE,  /* the dump becomes the base of an append-only set, too */
-    GUARD_MEND_LINK_BASE, /* so it was, and has been replaced by a newer one */
-    GUARD_MEND_MANIFEST,  /* `text` becomes the manifest */
-    GUARD_MEND_DROP,      /* runs of NULs and torn transactions are left out of `file` */
-    GUARD_MEND_CUT,       /* `file` ends at its last whole command */
-    GUARD_MEND_REMOVE,    /* `file` goes */
-    GUARD_MEND_RESTORE,   /* an interrupted restore is finished, or thrown away */
+    GUARD_MEND_LAY_BASE,    /* the dump becomes the base of an append-only set, too */
+    GUARD_MEND_LINK_BASE,   /* so it was, and has been replaced by a newer one */
+    GUARD_MEND_FIRST_START, /* the dump becomes the base of a set that is empty */
+    GUARD_MEND_MANIFEST,    /* `text` becomes the manifest */
+    GUARD_MEND_DROP,        /* runs of NULs and torn transactions are left out of `file` */
+    GUARD_MEND_CUT,         /* `file` ends at its last whole command */
+    GUARD_MEND_REMOVE,      /* `file` goes */
+    GUARD_MEND_RESTORE,     /* an interrupted restore is finished, or thrown away */
 };
 
 struct guard_finding {

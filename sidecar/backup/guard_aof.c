@@ -157,6 +157,53 @@ static int judge_mirror(const struct guard_set *set, const char *text, struct er
     return 0;
 }
 
+static const char *base_of(const struct aof_manifest *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->files[i].type == AOF_BASE)
+            return list->files[i].name;
+    return NULL;
+}
+
+/* What a server wrote that has started without reading the dump: the next one does the same. */
+static int judge_first_start(const struct guard_set *set, struct err *err)
+{
+    struct guard_job *job = set->job;
+    const char *base = base_of(&set->list);
+    struct guard_dump dump = {0};
+    char ignored[VOLUME_WHAT_MAX];
+    bool holds = true;
+
+    if (volume_entry_holds_data(job->dir_fd, job->names.appenddirname, &job->names, &holds, ignored,
+                                err) < 0)
+        return -1;
+    if (holds)
+        return 0;
+    if (guard_look_at_dump(job, &dump, err) < 0)
+        return -1;
+    if (!dump.is_there || dump.is_empty)
+        return 0;
+    bool fixable = dump.is_whole && base != NULL;
+    auto_free char *path = base != NULL ? guard_path_of(job, base) : NULL;
+    struct guard_trap trap = {
+        .id = "empty-aof-beside-dump",
+        .when = GUARD_YES,
+        .loses = true,
+        .file = path != NULL ? path : job->names.appenddirname,
+        .offset = -1,
+        .mend = fixable ? GUARD_MEND_FIRST_START : GUARD_MEND_NONE,
+        .fix = fixable          ? "the dump becomes the base"
+               : !dump.is_whole ? "what the dump holds could not be proven; " GUARD_RESTORE
+                                : "remove the append-only directory, and run redkeep guard --fix "
+                                  "again",
+    };
+    (void)guard_add(job, &trap,
+                    "the append-only set is what a server writes that starts empty, and there is a "
+                    "dump with data: the server starts empty again, and its next save overwrites "
+                    "the dump");
+    return 0;
+}
+
 static int find_no_newline(const struct guard_set *set, const char *text, struct err *err)
 {
     auto_free char *path = guard_path_of(set->job, set->job->manifest_name);
@@ -224,7 +271,7 @@ static int look_with_manifest(struct guard_set *set, const struct buf *text, str
     if (has_old && is_upgrading(set))
         return judge_old_file(job, true, err);
     if (guard_judge_listed(set, err) < 0 || guard_judge_unlisted(set, err) < 0 ||
-        (has_old && judge_old_file(job, false, err) < 0))
+        (has_old && judge_old_file(job, false, err) < 0) || judge_first_start(set, err) < 0)
         return -1;
     return judge_mirror(set, buf_text(text), err);
 }

@@ -4,6 +4,7 @@
  *     a new base         .redkeep-restore.partial/, which the next run throws away; the directory
  *                        appears with its manifest in it, in one rename
  *     a newer base       redkeep-new.*; one rename
+ *     a first start      the set with the dump as its base, with or without its empty incrs
  *     a manifest         redkeep-new.*; one rename
  *     left out           redkeep-new.*, the whole file kept under a second name; one rename
  *     cut                redkeep-new.*, the tail kept; one ftruncate
@@ -234,6 +235,26 @@ static int link_base(const struct guard_job *job, const struct guard_finding *fi
     return guard_put_new_file(aof_fd, name, fd, err);
 }
 
+/* The base becomes the dump, which alone makes the set good; then the manifest says that no server
+ * has run on it, so that a later guard knows when a newer dump has taken the old one's place. */
+static int mend_first_start(struct guard_job *job, struct guard_finding *finding, struct err *err)
+{
+    auto_close int aof_fd = -1;
+    auto_fs_list struct fs_list entries = {0};
+    struct stat st;
+
+    if (link_base(job, finding, err) < 0 ||
+        mirror_manifest(name_of(finding->file), &finding->text, err) < 0 ||
+        mend_manifest(job, finding, err) < 0 || open_aof_dir(job, &aof_fd, err) < 0 ||
+        fs_list_dir(aof_fd, ".", &entries, err) < 0)
+        return -1;
+    for (size_t i = 0; i < entries.count; i++) /* its incrs */
+        if (fstatat(aof_fd, entries.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0 &&
+            unlinkat(aof_fd, entries.names[i], 0) != 0)
+            return err_sys(err, ERR_FAILED, "remove %s", entries.names[i]);
+    return fs_fsync(aof_fd, "the append-only directory", err);
+}
+
 static int remove_file(const struct guard_job *job, const struct guard_finding *finding,
                        struct err *err)
 {
@@ -264,6 +285,8 @@ int guard_mend(struct guard_job *job, struct guard_finding *finding, struct err 
         return lay_base(job, err);
     case GUARD_MEND_LINK_BASE:
         return link_base(job, finding, err);
+    case GUARD_MEND_FIRST_START:
+        return mend_first_start(job, finding, err);
     case GUARD_MEND_MANIFEST:
         return mend_manifest(job, finding, err);
     case GUARD_MEND_DROP:

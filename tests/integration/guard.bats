@@ -120,6 +120,43 @@ cut_by() {
     holds later string:1
 }
 
+@test "a start that was empty beside a dump is made good, the next one would be empty, too" {
+    server_start --appendonly no
+    fill 100
+    before=$(fingerprint)
+    server_stop
+    server_start --appendonly yes --save ''
+    [[ $(cli DBSIZE) == 0 ]]
+    server_kill # nobody has noticed
+    alone starts_empty
+    finds empty-aof-beside-dump .fixable
+    does 0 guard --appendonly no
+    mends empty-aof-beside-dump
+    [[ $data/dump.rdb -ef $aof/appendonly.aof.1.base.rdb ]]
+    server_start --appendonly yes
+    diff <(echo "$before") <(fingerprint)
+    cli SET later yes >/dev/null
+    server_kill
+    does 0 guard
+    holds later string:1
+}
+
+@test "a server that was emptied on purpose is none that has started empty" {
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    server_stop
+    server_start --appendonly yes --save ''
+    cli SET b 1 >/dev/null
+    server_kill
+    does 0 guard # what was written since counts
+    server_start --appendonly yes --save ''
+    cli FLUSHALL >/dev/null
+    cli BGREWRITEAOF >/dev/null
+    until_true info_is aof_rewrite_in_progress 0
+    server_kill
+    does 0 guard
+}
+
 @test "a lone dump is mended with the names, the owner and the modes that the server has" {
     server_start --appendonly no --dbfilename db.rdb
     cli SET a 1 >/dev/null

@@ -354,6 +354,35 @@ START_TEST(a_dump_behind_a_symbolic_link_is_not_made_a_base)
 }
 END_TEST
 
+START_TEST(an_empty_start_beside_a_dump_is_made_good_only_with_a_proven_dump)
+{
+    const struct trap whole = {.pieces = {{"dump.rdb", RDB, NULL, 0, 0},
+                                          {BASE, RDB_EMPTY, NULL, 0, 0},
+                                          {INCR, BYTES(""), 0},
+                                          {MANIFEST, BYTES(LINES), 0}}};
+    const struct trap half = {.pieces = {{"dump.rdb", RDB_HALF, NULL, 0, 0},
+                                         {BASE, RDB_EMPTY, NULL, 0, 0},
+                                         {INCR, BYTES(""), 0},
+                                         {MANIFEST, BYTES(LINES), 0}}};
+    auto_guard_result struct guard_result first = {0};
+    auto_guard_result struct guard_result again = {0};
+    auto_guard_result struct guard_result unproven = {0};
+    struct err err = {0};
+
+    trap_build(dir_fd, &whole);
+    ck_assert_int_eq(run(YES, true, &first, &err), 0);
+    ck_assert(must_find(&first, "empty-aof-beside-dump")->fixed);
+    ck_assert(!tree_has(dir_fd, INCR));
+    ck_assert_int_eq(run(YES, false, &again, &err), 0);
+    ck_assert_uint_eq(again.count, 0);
+    renew();
+    trap_build(dir_fd, &half);
+    ck_assert_int_eq(run(YES, true, &unproven, &err), 0);
+    const struct guard_finding *finding = must_find(&unproven, "empty-aof-beside-dump");
+    ck_assert(finding->loses && !finding->fixable);
+}
+END_TEST
+
 START_TEST(what_cannot_be_looked_at_is_an_error)
 {
     auto_guard_result struct guard_result result = {0};
@@ -384,6 +413,7 @@ int main(void)
     tcase_add_test(tcase, a_version_that_the_target_cannot_load_is_found);
     tcase_add_test(tcase, auto_judges_by_what_lies_there);
     tcase_add_test(tcase, a_dump_behind_a_symbolic_link_is_not_made_a_base);
+    tcase_add_test(tcase, an_empty_start_beside_a_dump_is_made_good_only_with_a_proven_dump);
     tcase_add_test(tcase, what_cannot_be_looked_at_is_an_error);
     suite_add_tcase(suite, tcase);
 
