@@ -13,6 +13,7 @@ bucket=keep
 # ---- once for the file ----
 
 tools_up() {
+    mkdir -p "$built"
     (
         flock -w 600 9
         [[ -e $built/trixie/.complete ]] ||
@@ -22,7 +23,6 @@ tools_up() {
 }
 
 node_up() {
-    mkdir -p "$built"
     tools_up
     nice -n 5 "$support/kubernetes_build.sh" "$built/bin" >/dev/null 2>"$BATS_FILE_TMPDIR/build.log" 3>&- || {
         tail -n 20 "$BATS_FILE_TMPDIR/build.log"
