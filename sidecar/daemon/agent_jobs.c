@@ -183,8 +183,8 @@ static void list_failed(struct agent *agent, enum problem problem, const char *w
 
     agent->list_ms = now.mono_ms + agent->list_retry_ms;
     agent->list_retry_ms *= 2;
-    if (agent->list_retry_ms > AGENT_LIST_MS)
-        agent->list_retry_ms = AGENT_LIST_MS;
+    if (agent->list_retry_ms > AGENT_LIST_RETRY_MAX_MS)
+        agent->list_retry_ms = AGENT_LIST_RETRY_MAX_MS;
     agent->list_problems |= UINT64_C(1) << problem;
     agent_raise(agent, problem, is_first, now, why); /* one alarm, until it works again */
 }

@@ -19,7 +19,8 @@ enum {
     AGENT_KILL_MS = 30 * 1000,       /* between SIGTERM and SIGKILL */
     AGENT_LIST_MS = 60 * 60 * 1000,  /* between two looks into the repository */
     AGENT_RELIST_MS = 60 * 1000,     /* the same, while a backup seems to be too old */
-    AGENT_LIST_RETRY_MS = 5 * 1000,  /* after one that failed; doubled up to AGENT_LIST_MS */
+    AGENT_LIST_RETRY_MS = 5 * 1000,  /* after one that failed; doubled up to the next */
+    AGENT_LIST_RETRY_MAX_MS = 5 * 60 * 1000, /* a repository that is back is seen soon */
     AGENT_HEARTBEAT_MS = 60 * 1000,
     AGENT_UNREACHABLE_MS = 30 * 1000, /* a server that restarts is no alarm */
     AGENT_NO_LOOK_MS = 15 * 1000,     /* the watcher's own limits are much shorter */

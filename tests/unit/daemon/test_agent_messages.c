@@ -222,6 +222,9 @@ START_TEST(a_backup_that_works_again_is_one_good_word)
     agent_sim_run(&sim, AGENT_SIM_H);
     ck_assert_str_eq(agent_sim_story(&sim), "20 18:00:00 start backup\n"
                                             "20 18:00:03 tell recovered\n");
+    ck_assert(agent_sim_has(&sim, PROBLEM_STORE_DENIED)); /* of reading: no backup reads */
+    (void)agent_sim_ask(&sim, JOB_VERIFY);
+    agent_sim_run(&sim, AGENT_SIM_MIN);
     ck_assert_uint_eq(sim.status.problem_count, 0);
 }
 END_TEST
