@@ -79,7 +79,7 @@ static int open_step(int parent_fd, const char *name, bool create)
 
     if (fd >= 0 || errno != ENOENT || !create)
         return fd;
-    if (mkdirat(parent_fd, name, 0777) != 0 && errno != EEXIST)
+    if (mkdirat(parent_fd, name, STORE_DIR_MODE) != 0 && errno != EEXIST)
         return -1;
     if (store_dir_fsync(parent_fd) != 0)
         return -1;

@@ -9,6 +9,10 @@
 
 #include "store/store.h"
 
+/* Less what the umask takes: a backup holds all that the server does. */
+#define STORE_DIR_MODE 0750
+#define STORE_FILE_MODE 0640
+
 struct store_dir {
     struct store base;
     char *path; /* of the root, for messages */

@@ -164,7 +164,7 @@ static int open_temp(struct dir_sink *put, struct err *err)
             store_dir_open_below(put->dir, put->key, store_dir_parent_len(put->key), true);
         if (put->parent_fd >= 0)
             put->fd = openat(put->parent_fd, put->temp,
-                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, STORE_FILE_MODE);
         if (put->fd >= 0)
             return 0;
         if (errno == ENOENT && attempt < OPEN_ATTEMPTS) {

@@ -163,6 +163,24 @@ START_TEST(an_object_is_not_visible_before_it_is_finished)
 }
 END_TEST
 
+START_TEST(what_is_stored_is_not_for_everybody)
+{
+    auto_store struct store *store = open_store();
+    auto_free char *path = xasprintf("%s/a/b", root);
+    auto_free char *folder = xasprintf("%s/a", root);
+    mode_t was = umask(0);
+    struct stat st;
+    struct err err;
+
+    ck_assert_int_eq(store_put_small(store, "a/b", "x", 1, &err), 0);
+    (void)umask(was);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0640);
+    ck_assert_int_eq(stat(folder, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0750);
+}
+END_TEST
+
 START_TEST(listings_are_in_byte_order_of_the_keys)
 {
     static const char *const keys[] = {"a/x", "a-b", "a", "b/c/d", "b/c0", "b/c.d/e", "z"};
@@ -336,6 +354,7 @@ static Suite *store_dir_suite(void)
     tcase_add_test(tc, objects_of_all_sizes_come_back_with_their_digests);
     tcase_add_test(tc, ranges_are_read_in_chunks);
     tcase_add_test(tc, an_object_is_not_visible_before_it_is_finished);
+    tcase_add_test(tc, what_is_stored_is_not_for_everybody);
     tcase_add_test(tc, listings_are_in_byte_order_of_the_keys);
     tcase_add_test(tc, links_and_odd_files_are_no_objects);
     tcase_add_test(tc, what_is_not_there_is_not_found_and_removing_it_succeeds);
