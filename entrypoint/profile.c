@@ -22,7 +22,8 @@ const struct profile_setting profile_table[] = {
     {CACHE, "appendonly", "no", "no log: the data can be had again"},
     {RDB, "appendonly", "no", "no log: what came after the last snapshot can be lost"},
     {LOG, "appendonly", "yes", "every write is logged before the next start needs it"},
-    {AOF | HYBRID, "appendfsync", "everysec", "a power loss costs a second, and writes stay fast"},
+    {AOF | HYBRID, "appendfsync", "everysec",
+     "a power loss costs two seconds at most, and writes stay fast"},
     {DURABLE, "appendfsync", "always", "a write is on the disk before its answer"},
     {DURABLE, "no-appendfsync-on-rewrite", "no", "also while the log is rewritten"},
     {AOF | HYBRID, "no-appendfsync-on-rewrite", "no",
@@ -51,10 +52,10 @@ static const struct {
     [PROFILE_NONE] = {"none", "as the user has it"},
     [PROFILE_CACHE] = {"cache", "nothing is kept on the disk: for data that can be had again"},
     [PROFILE_RDB] = {"rdb", "snapshots: a crash costs what came after the last, at most minutes"},
-    [PROFILE_AOF] = {"aof", "a log of all writes, as text: a power loss costs a second"},
+    [PROFILE_AOF] = {"aof", "a log of all writes, as text: a power loss costs two seconds at most"},
     [PROFILE_HYBRID] = {"hybrid",
-                        "a log with a snapshot as its base, and snapshots: a power loss costs a "
-                        "second, and a start is fast"},
+                        "a log with a snapshot as its base, and snapshots: a power loss costs two "
+                        "seconds at most, and a start is fast"},
     [PROFILE_DURABLE] = {"durable",
                          "as hybrid, each write on the disk before its answer: nothing that was "
                          "answered is lost, and writes are as slow as the disk"},

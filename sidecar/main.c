@@ -56,7 +56,8 @@ static void print_usage(FILE *out)
                   "--version` the version.\n"
                   "exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing found, 4 the "
                   "target holds data,\n5 repository unreachable or access denied, 6 corrupt, 7 "
-                  "server unreachable or refuses, 8 busy,\n9 written by a server too new for the "
+                  "server unreachable or refuses, 8 busy,\n9 written by a server, or a redkeep, "
+                  "too new for the "
                   "target\n");
 }
 

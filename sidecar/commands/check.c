@@ -153,7 +153,7 @@ static bool print_together(const struct check_report *report, size_t at, bool in
     size_t count = 0;
 
     for (size_t i = 0; i < report->count; i++) {
-        if (says_the_same(&report->results[i], result) && i < at)
+        if (i < at && says_the_same(&report->results[i], result))
             return true; /* it stands there already */
         count += says_the_same(&report->results[i], result);
     }
