@@ -37,6 +37,11 @@ head_of() {
     head -n 12 "$1" | sed -n 's/^#   \(.*docker compose.*\)$/\1/p'
 }
 
+# image_of OWNER: the one of theirs that compose.yaml pins
+image_of() {
+    sed -n "s|^    image: \\($1/.*\\)$|\\1|p" "$top/compose/compose.yaml"
+}
+
 compose() {
     docker compose "${compose_options[@]}" "$@"
 }
@@ -151,7 +156,8 @@ s3_elsewhere() {
         local name=RGW_${key^^}_KEY
         echo "${!name}" >"secrets/s3/$key-key"
     done
-    one_build docker build --quiet --pull=false --tag versity/versitygw "$containers_dir/compose_s3" >/dev/null
+    one_build docker build --quiet --pull=false --tag "$(image_of versity)" \
+        "$containers_dir/compose_s3" >/dev/null
     mkdir -p backups/s3
     "$containers_dir/compose_s3/relay" "$PWD/backups/s3/.elsewhere" "${RGW_ENDPOINT#http://}" \
         >/dev/null 2>&1 3>&- &

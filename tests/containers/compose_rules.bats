@@ -7,7 +7,7 @@ load helpers
 load compose
 
 setup_file() {
-    "$BATS_TEST_DIRNAME/images.sh" redis:8 prom/prometheus
+    "$BATS_TEST_DIRNAME/images.sh" redis:8 "$(image_of prom)"
 }
 
 setup() {
@@ -29,6 +29,20 @@ teardown() {
         compose config --quiet
         compose --profile '*' config --quiet
     done
+}
+
+@test "every image of another maker is pinned to a version, and the program is found by its name" {
+    for variant in compose single; do
+        rm -rf "$dir/checkout"
+        checkout "$variant"
+        compose --profile '*' config --format json >"$dir/config.json"
+        jq -r '.services[] | .image // (.build.dockerfile_inline | scan("FROM (\\S+)")[])' "$dir/config.json" |
+            sort -u | grep -v -x -F -e redkeep -e "${REDKEEP_IMAGE:-redkeep}" >"$dir/images"
+        grep -q '^redis:' "$dir/images"
+        run -1 grep -v -E ':v?[0-9]+(\.[0-9]+)*$' "$dir/images"
+    done
+    checkout compose # releases of versitygw have it in different directories
+    [[ $(compose --profile s3 config --format json | jq -r '.services.s3.entrypoint[-1]') == *'exec versitygw '* ]]
 }
 
 @test "five minutes: the README's commands, as they stand there" {
