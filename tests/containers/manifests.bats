@@ -113,6 +113,36 @@ PYTHON
     done
 }
 
+@test "the words of docs/README.md park every overlay; where another container is first, by its number" {
+    local file patch work=$BATS_TEST_TMPDIR
+
+    patch=$(parking | sed -n "s/.*'\[$/[/p; /^  {/p" | sed "s/]'.*/]/")
+    jq -e 'length == 5' <<<"$patch"
+    for file in "$rendered"/*.yaml; do
+        [[ $file != */tuning.yaml ]] || continue
+        /usr/bin/python3 - "$file" >"$work/set.json" <<'PYTHON'
+import json
+import sys
+import yaml
+print(json.dumps(next(one for one in yaml.safe_load_all(open(sys.argv[1])) if one['kind'] == 'StatefulSet')))
+PYTHON
+        if [[ $file == */full.yaml ]]; then
+            run ! parked_by "$patch"
+            parked_by "${patch//initContainers\/0/initContainers\/1}"
+        else
+            parked_by "$patch"
+        fi
+    done
+}
+
+# parked_by PATCH: the set that it makes of $work/set.json serves nothing, and prepares nothing
+parked_by() {
+    kubectl patch --local --type json -p "$1" -f "$work/set.json" -o json >"$work/parked.json" || return
+    jq -e '.spec.template.spec | (.initContainers[] | select(.name == "prepare").args) == ["config"] and
+        (.containers[] | select(.name == "redis") | .args == ["sleep", "infinity"] and
+            (has("startupProbe") or has("livenessProbe") | not))' "$work/parked.json" >/dev/null
+}
+
 @test "the operator's alerts are those of monitoring/" {
     "$support/kubernetes_rules.sh" "$top/monitoring/redkeep-alerts.yaml" |
         diff - "$top/k8s/components/monitoring/prometheusrule.yaml"

@@ -104,6 +104,26 @@ block() {
         on' "$top/k8s/README.md"
 }
 
+# parking: how docs/README.md has people park a pod
+parking() {
+    awk '/^#/ {inside = /^## Elsewhere/}
+        inside && /^```text$/ {on = 1; next}
+        /^```$/ {on = 0}
+        on' "$top/docs/README.md"
+}
+
+# in_kubernetes WHAT [WORDS]: that page's command for it, with these words in place of its dots
+in_kubernetes() {
+    local cell
+
+    cell=$(awk -F ' \\| ' -v what="$1" '$1 == "| " what {sub(/ \|$/, "", $4); print $4}' "$top/docs/README.md" |
+        sed 's/^[^`]*`//; s/`$//')
+    [[ $cell == kubectl* ]] || { echo "the table has no row: $1"; return 1; }
+    cell=${cell/kubectl /kubectl -n $space }
+    cell=${cell/ -it / -i } # no terminal here
+    "$support/kubernetes.sh" inside "$node" bash -c "${cell/…/${2-}}"
+}
+
 # world NAME: a namespace, with the secrets that README.md has people make
 world() {
     space=$1
