@@ -70,15 +70,18 @@ static bool is_yes(const struct server_conf *conf, const char *name)
     return strcasecmp(server_conf_get(conf, name, "no"), "yes") == 0;
 }
 
-/* Does it take its data from another server? */
+/* Does it take its data from another server? A server knows the directive by two names, and the
+ * last one counts, by whichever. */
 static bool replicates(const struct server_conf *conf)
 {
-    const struct server_directive *found = server_conf_find(conf, "replicaof");
+    for (size_t i = conf->count; i-- > 0;) {
+        const struct server_directive *at = &conf->directives[i];
 
-    if (found == NULL)
-        found = server_conf_find(conf, "slaveof"); /* its name before 5.0 */
-    return found != NULL && found->value_count == 2 &&
-           (strcasecmp(found->values[0], "no") != 0 || strcasecmp(found->values[1], "one") != 0);
+        if (strcmp(at->name, "replicaof") == 0 || strcmp(at->name, "slaveof") == 0)
+            return at->value_count == 2 &&
+                   (strcasecmp(at->values[0], "no") != 0 || strcasecmp(at->values[1], "one") != 0);
+    }
+    return false;
 }
 
 /* The settings as they are for this server. */

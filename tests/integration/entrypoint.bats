@@ -129,6 +129,23 @@ PROFILES
     grep -q 'nothing to restore' "$dir/job.out"
 }
 
+# replica IS WORD...: it IS (true, false) one by these words
+replica() {
+    does 0 entrypoint --print --json -- redis-server "${@:2}" --dir "$data"
+    json ".replica == $1"
+}
+
+@test "replicaof and slaveof are one directive, and the last one counts" {
+    echo 'replicaof 192.0.2.1 6379' >"$dir/new.conf"
+    echo 'slaveof 192.0.2.1 6379' >"$dir/old.conf"
+    replica true "$dir/new.conf"
+    replica false "$dir/new.conf" --replicaof no one
+    replica false "$dir/new.conf" --slaveof no one
+    replica false "$dir/old.conf" --replicaof no one
+    replica true "$dir/old.conf" --replicaof no one --slaveof 192.0.2.1 6379
+    replica true "$dir/old.conf" --slaveof no one --replicaof 192.0.2.1 6379
+}
+
 @test "--print shows it all, hides passwords, and starts nothing" {
     does 0 entrypoint --profile durable --print -- redis-server --requirepass hidden --dir "$data"
     [[ $output == *"appendfsync always"*"on the disk before its answer"*"dir $data"* ]]
