@@ -11,8 +11,9 @@
 #include "daemon/settings.h"
 
 /* Whom this host replicates by the setting `primary`: nobody (NULL) when that is off, or names this
- * host itself by its first label (in Kubernetes the host's name is the pod's, `redis-0`, and the
- * address `redis-0.redis:6379`). The caller frees *out_host. ERR_CONFIG: no host is named. */
+ * host itself: by its first label (in Kubernetes the host's name is the pod's, `redis-0`, and the
+ * address `redis-0.redis:6379`), or an address of its interfaces. The caller frees *out_host.
+ * ERR_CONFIG: no host is named, or by a name that is every host's own, as localhost. */
 int primary_find(const struct settings *settings, char **out_host, uint16_t *out_port,
                  struct err *err);
 

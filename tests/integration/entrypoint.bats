@@ -114,12 +114,13 @@ PROFILES
 }
 
 @test "an empty replica replicates its primary, and restores nothing" {
-    export REDKEEP_PRIMARY=127.0.0.1:1
+    export REDKEEP_PRIMARY=192.0.2.1:1 # nobody's
     serves -- redis-server --port 0 --unixsocket "$socket" --dir "$data" --appendonly yes
-    is replicaof '127.0.0.1 1'
+    is replicaof '192.0.2.1 1'
     grep -q 'left to the primary' "$dir/job.out"
     end_server
     lose_volume
+    REDKEEP_PRIMARY=127.0.0.1:1 refuses 2 'name the host' -- -- redis-server --port 0 --dir "$data"
     unset REDKEEP_PRIMARY # by the server's own words
     serves -- redis-server --port 0 --unixsocket "$socket" --dir "$data" --replicaof 127.0.0.1 2
     grep -q 'left to the primary' "$dir/job.out"
