@@ -15,6 +15,7 @@ setup() {
     models=$built/trixie/usr/lib/python3/dist-packages/kubernetes/client/models
     version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
     redkeep=$(readlink -f "${REDKEEP_BIN:-$top/build/redkeep}")
+    unset "${!REDKEEP_@}" # they would be settings
 }
 
 judge() {
