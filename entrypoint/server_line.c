@@ -29,12 +29,21 @@ static void add_setting(struct server_line *line, const struct profile_setting *
     free(values);
 }
 
+bool server_line_is_wrapper(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : program, "docker-entrypoint.sh") == 0;
+}
+
 void server_line_make(const struct server_words *words, const struct server_conf *own,
                       const struct server_additions *additions, struct server_line *out)
 {
     struct server_line line = {0};
     size_t at = own->has_file ? 2 : 1;
 
+    if (additions->wrapper != NULL)
+        add(&line, xstrdup(additions->wrapper));
     for (size_t i = 0; i < at; i++)
         add(&line, xstrdup(words->list[i]));
     for (size_t i = 0; i < profile_table_count && !own->needs_none; i++) {

@@ -13,6 +13,7 @@
 #include "entrypoint/server_conf.h"
 
 struct server_additions {
+    const char *wrapper; /* in front of the server; NULL: none */
     enum profile profile;
     const char *primary; /* the host it replicates; NULL: none */
     uint16_t primary_port;
@@ -23,6 +24,8 @@ struct server_line {
     size_t count;
 };
 
+/* Is it the program by which the official images start their server? Redis 8's adds its modules. */
+bool server_line_is_wrapper(const char *program);
 /* The user's words and what they mean, and what comes to them. The caller releases. */
 void server_line_make(const struct server_words *words, const struct server_conf *own,
                       const struct server_additions *additions, struct server_line *out);

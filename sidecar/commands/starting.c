@@ -34,21 +34,28 @@ static bool ends_with_conf(const char *word)
 
 /* As in the official images, `--appendonly yes` or `redis.conf` alone is for the server that is
  * there. */
-static void take_words(struct starting *starting)
+static int take_words(struct starting *starting, struct err *err)
 {
     const struct arguments *arguments = starting->context->arguments;
-    bool has_program = arguments->words[0][0] != '-' && !ends_with_conf(arguments->words[0]);
     struct target ignored;
     size_t count = 0;
+    size_t at = 0;
 
+    if (arguments->word_count > 0 && server_line_is_wrapper(arguments->words[0]))
+        starting->wrapper = arguments->words[at++];
+    if (at == arguments->word_count)
+        return err_set(err, ERR_CONFIG,
+                       "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
+                       "[OPTION]... -- redis-server [ARGUMENT]...");
     starting->word_list = xcalloc(arguments->word_count + 2, sizeof(*starting->word_list));
-    if (!has_program)
+    if (arguments->words[at][0] == '-' || ends_with_conf(arguments->words[at]))
         starting->word_list[count++] =
             (char *)(uintptr_t)(target_ask_program("redis-server", &ignored) ? "redis-server"
                                                                              : "valkey-server");
-    for (size_t i = 0; i < arguments->word_count; i++) /* nobody writes to them */
-        starting->word_list[count++] = (char *)(uintptr_t)arguments->words[i];
+    for (; at < arguments->word_count; at++) /* nobody writes to them */
+        starting->word_list[count++] = (char *)(uintptr_t)arguments->words[at];
     starting->words = (struct server_words){.list = starting->word_list, .count = count};
+    return 0;
 }
 
 static bool is_default(const struct settings *settings, const char *name)
@@ -112,13 +119,9 @@ int starting_understand(struct starting *starting, struct err *err)
     const char *profile = command_option(starting->context, "profile");
     struct server_words merged;
 
-    if (starting->context->arguments->word_count == 0)
-        return err_set(err, ERR_CONFIG,
-                       "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
-                       "[OPTION]... -- redis-server [ARGUMENT]...");
-    if (profile != NULL && profile_parse(profile, &starting->profile, err) != 0)
+    if (take_words(starting, err) != 0 ||
+        (profile != NULL && profile_parse(profile, &starting->profile, err) != 0))
         return -1;
-    take_words(starting);
     starting->cwd = getcwd(NULL, 0);
     if (starting->cwd == NULL)
         return err_sys(err, ERR_FAILED, "cannot tell the working directory");
@@ -127,12 +130,13 @@ int starting_understand(struct starting *starting, struct err *err)
         server_conf_read(&starting->words, starting->cwd, &starting->own, err) != 0)
         return -1;
     server_line_make(&starting->words, &starting->own,
-                     &(struct server_additions){.profile = starting->profile,
+                     &(struct server_additions){.wrapper = starting->wrapper,
+                                                .profile = starting->profile,
                                                 .primary = starting->primary,
                                                 .primary_port = starting->primary_port},
                      &starting->line);
-    merged.list = starting->line.words;
-    merged.count = starting->line.count;
+    merged.list = starting->line.words + (starting->wrapper != NULL);
+    merged.count = starting->line.count - (starting->wrapper != NULL);
     if (server_conf_read(&merged, starting->cwd, &starting->merged, err) != 0)
         return -1;
     settle(starting);

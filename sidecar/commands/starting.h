@@ -12,7 +12,8 @@
 
 struct starting {
     const struct command_context *context;
-    struct server_words words; /* the user's */
+    const char *wrapper;       /* that the user has named in front of the server; NULL: none */
+    struct server_words words; /* the user's, without it */
     char **word_list;
     struct server_conf own; /* what they mean */
     enum profile profile;

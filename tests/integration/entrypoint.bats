@@ -164,6 +164,40 @@ replica() {
     says 'needs the server to start'
 }
 
+# wrapped: an entrypoint as the official image of Redis 8 has one: what it adds stands at the end, and only
+# for `redis-server` by this name
+wrapped() {
+    mkdir -p "$dir/bin"
+    cat >"$dir/bin/docker-entrypoint.sh" <<'WRAPPER'
+#!/bin/sh
+[ "$1" != redis-server ] || set -- "$@" --slowlog-max-len 77
+exec "$@"
+WRAPPER
+    chmod 755 "$dir/bin/docker-entrypoint.sh"
+    PATH=$dir/bin:$PATH
+}
+
+@test "the official image's own entrypoint starts the server, with the profile and what it adds" {
+    wrapped
+    printf 'port 0\nunixsocket %s\nappendfsync no\n' "$socket" >"$dir/redis.conf"
+    serves --with-sidecar --profile hybrid -- docker-entrypoint.sh redis-server "$dir/redis.conf" --dbfilename other.rdb
+    is slowlog-max-len 77
+    is appendonly yes
+    is appendfsync no
+    is dbfilename other.rdb
+    cli SET key value
+    end_server
+    lose_volume
+    serves -- "$dir/bin/docker-entrypoint.sh" "$dir/redis.conf" --appendonly yes
+    is slowlog-max-len 77 # options and a file alone mean the server that is there
+    [[ $(cli GET key) == value ]]
+    end_server
+    does 0 entrypoint --print -- docker-entrypoint.sh "${server[@]}" "$socket" --dir "$data" --appendonly yes
+    [[ $output == "docker-entrypoint.sh redis-server --port 0 "*$'\n'"dir $data"* ]]
+    refused 2 config entrypoint -- docker-entrypoint.sh
+    says 'needs the server to start'
+}
+
 # odd WORD...: what --print says of the server's files is what the server has
 odd() {
     local name said

@@ -131,6 +131,9 @@ static const struct {
     {{"redis-server", "--sentinel"},
      {.primary = "a", .primary_port = 1},
      "redis-server --sentinel"},
+    {{"redis-server", "/dev/null", "--port", "1"},
+     {.wrapper = "/usr/local/bin/docker-entrypoint.sh", .primary = "redis-0", .primary_port = 1},
+     "/usr/local/bin/docker-entrypoint.sh redis-server /dev/null --replicaof redis-0 1 --port 1"},
 };
 
 START_TEST(the_profile_stands_before_what_is_the_users_and_never_against_it)
@@ -139,6 +142,17 @@ START_TEST(the_profile_stands_before_what_is_the_users_and_never_against_it)
 
     ck_assert_str_eq(text, lines[_i].expected);
     free(text);
+}
+END_TEST
+
+START_TEST(the_official_images_own_entrypoint_is_known_by_its_name)
+{
+    ck_assert(server_line_is_wrapper("docker-entrypoint.sh"));
+    ck_assert(server_line_is_wrapper("/usr/local/bin/docker-entrypoint.sh"));
+    ck_assert(!server_line_is_wrapper("redis-server"));
+    ck_assert(!server_line_is_wrapper("my-docker-entrypoint.sh"));
+    ck_assert(!server_line_is_wrapper("/docker-entrypoint.sh/redis-server"));
+    ck_assert(!server_line_is_wrapper(""));
 }
 END_TEST
 
@@ -195,6 +209,7 @@ int main(void)
                         profiles);
     tcase_add_loop_test(tcase, the_profile_stands_before_what_is_the_users_and_never_against_it, 0,
                         sizeof lines / sizeof lines[0]);
+    tcase_add_test(tcase, the_official_images_own_entrypoint_is_known_by_its_name);
     tcase_add_loop_test(tcase, what_a_line_means_is_the_users_wherever_they_have_said_something, 0,
                         profiles);
     suite_add_tcase(suite, tcase);
