@@ -46,6 +46,8 @@ static struct json *to_json(const struct verify_result *result, unsigned percent
     else
         json_set_null(row, "keys");
     json_set_string(row, "why", result->why);
+    if (result->too_new)
+        json_set_bool(row, "too_new", true);
     json_set_double(row, "seconds", (double)result->took_ms / 1000.0);
     if (result->sampled) {
         json_set_u64(row, "percent", percent);
@@ -89,6 +91,8 @@ static struct json *drill_to_json(const struct drill_result *result, const char 
     else
         json_set_null(row, "keys");
     json_set_string(row, "why", result->why);
+    if (result->too_new)
+        json_set_bool(row, "too_new", true);
     set_seconds(row, "seconds", has_served ? result->restore_ms + result->load_ms : -1);
     json_set_bool(row, "drilled", true);
     set_seconds(row, "restore_seconds", result->restore_ms);

@@ -57,8 +57,12 @@ static const char *id_of(const struct json *row)
 static void take_result(struct status *status, const struct json *row, int64_t now_ms)
 {
     bool ok = false;
+    bool too_new = false;
     struct err ignored;
 
+    (void)json_get_bool(row, "too_new", &too_new, &ignored);
+    if (too_new) /* nobody has looked at it */
+        return;
     (void)json_get_bool(row, "ok", &ok, &ignored);
     if (json_has(row, "drilled")) {
         status->drilled_ms = now_ms;

@@ -96,7 +96,7 @@ END
     noted=$(ls "$(object_dir "$id")")
     refused 9 too-new verify --drill --json # that server is to blame, not the backup
     says "too new for the server of the drill" HINT
-    json '.results[0] | .ok == false and (.why | contains("Redis 6.0.0"))'
+    json '.results[0] | .ok == false and .too_new and (.why | contains("Redis 6.0.0"))'
     [[ $(ls "$(object_dir "$id")") == "$noted" ]]
     nothing_left
     REDKEEP_DRILL_SERVER=$dir/none refused 2 config verify --drill

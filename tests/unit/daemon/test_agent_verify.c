@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "daemon/agent.h"
 #include "support/agent_sim.h"
 
@@ -88,6 +89,41 @@ START_TEST(a_drill_that_fails_is_told_and_the_next_good_one_ends_it)
     ck_assert_int_eq(sim.status.drill_took_ms, -1);
     agent_sim_run(&sim, AGENT_SIM_H);
     ck_assert(!agent_sim_has(&sim, PROBLEM_BACKUP_CORRUPT));
+}
+END_TEST
+
+START_TEST(one_that_is_too_new_was_not_looked_at_and_says_nothing_of_the_backup)
+{
+    static const struct {
+        enum job_kind job;
+        const char *more;
+    } cases[] = {{JOB_VERIFY, ""}, {JOB_DRILL, ",\"drilled\":true"}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        auto_agent_sim struct agent_sim sim;
+        struct agent_config config = config_with("30 * * * *");
+
+        config.has_drill = cases[i].job == JOB_DRILL;
+        agent_sim_init_with(&sim, &config, TEN_PAST);
+        agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+        agent_sim_run(&sim, AGENT_SIM_MIN);
+        ck_assert_uint_eq(sim.status.backup_count, 1);
+        sim.status.drill_ok = true;
+        auto_free char *answer =
+            xasprintf("{\"results\":[{\"id\":\"%s\",\"ok\":false,\"too_new\":true%s}]}",
+                      sim.status.backups[0].id, cases[i].more);
+        agent_sim_next(&sim, cases[i].job, 1,
+                       (struct agent_sim_outcome){.exit_code = ERR_TOO_NEW,
+                                                  .code = "BACKUP_TOO_NEW",
+                                                  .message = "of a newer server",
+                                                  .answer = answer});
+        agent_sim_run(&sim, 30 * AGENT_SIM_MIN);
+        ck_assert_uint_eq(sim.jobs[cases[i].job].started, 1);
+        ck_assert(!agent_sim_has(&sim, PROBLEM_BACKUP_CORRUPT));
+        ck_assert_int_eq(sim.status.backups[0].verified_ms, -1);
+        ck_assert_int_eq(sim.status.drilled_ms, -1);
+        ck_assert(sim.status.drill_ok);
+    }
 }
 END_TEST
 
@@ -268,6 +304,7 @@ int main(void)
     tcase_add_test(tests, there_is_nothing_to_verify_without_a_backup);
     tcase_add_test(tests, with_a_server_to_load_with_it_is_a_drill_and_its_time_is_kept);
     tcase_add_test(tests, a_drill_that_fails_is_told_and_the_next_good_one_ends_it);
+    tcase_add_test(tests, one_that_is_too_new_was_not_looked_at_and_says_nothing_of_the_backup);
     tcase_add_test(tests, retention_follows_each_backup_and_the_list_is_read_again);
     tcase_add_test(tests, retention_that_is_refused_is_one_alarm_until_it_is_not);
     tcase_add_test(tests, retention_that_did_not_reach_the_store_is_over_when_a_list_does);
