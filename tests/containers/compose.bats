@@ -66,6 +66,7 @@ comes_back() {
 @test "one container: down -v, up, and the data is back" {
     checkout single
     comes_back
+    [[ $(cli MODULE LIST) == *standin* ]] # those of the image, as without redkeep
     [[ $(cli CONFIG GET appendonly) == *yes && $(cli CONFIG GET save) == *3600* ]]
     has_no_rights redis
     secrets_stay_secret

@@ -14,7 +14,9 @@ roots=${REDKEEP_ROOTS:-$top/build/roots}
 built_from() {
     case $1 in
     redis:7*) echo bookworm server --build-arg SERVER=redis ;;
-    redis | redis:latest | redis:8*) echo trixie server --build-arg SERVER=redis ;;
+    redis | redis:latest | redis:8*)
+        echo trixie server --build-arg SERVER=redis --build-arg MODULES=yes
+        ;;
     valkey/valkey | valkey/valkey:latest | valkey/valkey:8*)
         echo trixie server --build-arg SERVER=valkey
         ;;
@@ -70,8 +72,10 @@ make_image() {
     }
     read -ra row <<<"$text"
     make_image "debian:${row[0]}-slim"
+    cp -r "$here/images/." "$context"
+    cc -shared -fPIC -nostdlib -O1 -o "$context/module.so" "$context/module.c"
     docker build --quiet --pull=false --build-arg "BASE=debian:${row[0]}-slim" "${row[@]:2}" \
-        --tag "$name" --file "$here/images/${row[1]}.Dockerfile" "$here/images" >/dev/null
+        --tag "$name" --file "$context/${row[1]}.Dockerfile" "$context" >/dev/null
 }
 
 (($# > 0)) || {
@@ -79,6 +83,8 @@ make_image() {
     exit 2
 }
 mkdir -p "$roots"
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
 exec 9>"${DOCKER_DIR:-$roots}/build.lock" # one build at a time: see `build` in helpers.bash
 flock -w 600 9
 for image in "$@"; do make_image "$image"; done
