@@ -5,7 +5,9 @@
  */
 #include "entrypoint/own_server.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -36,6 +38,18 @@ char *own_server_url(const struct server_conf *conf, bool wants_tls)
         return socket_path[0] == '/' ? xasprintf("unix://%s", socket_path)
                                      : xasprintf("unix://%s/%s", conf->dir, socket_path);
     return is_port(tls_port) ? xasprintf("rediss://" LOOPBACK ":%s", tls_port) : NULL;
+}
+
+bool own_server_is_here(const struct redis_address *address)
+{
+    struct in6_addr v6;
+    struct in_addr v4;
+
+    if (address->kind == REDIS_ADDRESS_UNIX || strcasecmp(address->host, "localhost") == 0)
+        return true;
+    if (inet_pton(AF_INET, address->host, &v4) == 1)
+        return ntohl(v4.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+    return inet_pton(AF_INET6, address->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 /* ---- TLS ---- */

@@ -10,10 +10,15 @@
 #include "base/secret.h"
 #include "entrypoint/server_conf.h"
 #include "redis/redis_tls.h"
+#include "redis/redis_url.h"
 
 /* Where it will listen on this host: its port, else its socket, else its TLS port, which comes
  * first when wants_tls. NULL: nowhere. Heap. */
 char *own_server_url(const struct server_conf *conf, bool wants_tls);
+
+/* Is that on this host, by the address alone? What is elsewhere gets no password of this server's.
+ */
+bool own_server_is_here(const struct redis_address *address);
 
 /* For its TLS port: whom it trusts is trusted, or else its own certificate is; the name is one of
  * that certificate; and where it wants one, the certificate that it shows to other servers is ours.

@@ -236,15 +236,17 @@ DEFINE_CLEANUP(cleanup_words, char **, free_words);
 
 #define PASSWORD_VARIABLE "REDKEEP_REDIS_PASSWORD="
 
-/* Is a name or a password set to log in with? */
-static bool has_login(const struct settings *settings)
+/* Is its own password meant for where the sidecar goes? Not where a name or a password is set to
+ * log in with, or another host. */
+static bool needs_password(const struct settings *settings)
 {
     auto_redis_address struct redis_address address = {0};
     struct err ignored; /* it was parsed before */
 
-    return settings->redis_username != NULL || settings->redis_password.text != NULL ||
-           redis_url_parse(settings->redis_url, &address, &ignored) != 0 ||
-           address.username.text != NULL || address.password.text != NULL;
+    return settings->redis_username == NULL && settings->redis_password.text == NULL &&
+           redis_url_parse(settings->redis_url, &address, &ignored) == 0 &&
+           address.username.text == NULL && address.password.text == NULL &&
+           own_server_is_here(&address);
 }
 
 /* INVARIANT (secrets): the server's own password goes to the sidecar in its environment, never as
@@ -260,7 +262,7 @@ static char **sidecar_environment(const struct starting *starting, char **out_pa
     list = xcalloc(count + 2, sizeof(*list));
     memcpy(list, environ, count * sizeof(*list));
     *out_password = NULL;
-    if (has_login(&starting->settings) || !own_server_password(&starting->merged, &password))
+    if (!needs_password(&starting->settings) || !own_server_password(&starting->merged, &password))
         return list;
     *out_password = xasprintf(PASSWORD_VARIABLE "%s", password.text);
     for (size_t i = 0; i < count; i++) { /* set to nothing, it is not set */

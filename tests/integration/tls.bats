@@ -376,3 +376,18 @@ CONF
     together --port 0 --unixsocket "$socket" --aclfile "$dir/users.acl"
     ends_well
 }
+
+sidecar_runs() {
+    sidecar=$(pgrep -P "$job" -f '^redkeep run ') || is_gone "$job"
+}
+
+@test "and stays away from a sidecar that watches another server" {
+    export REDKEEP_REDIS_URL=redis://192.0.2.1:1 # nobody's
+    unset REDKEEP_DATA_DIR
+    REDKEEP_SERVER_USER=root launch entrypoint --with-sidecar -- redis-server --dir "$data" \
+        --port 0 --unixsocket "$socket" --requirepass s3cret
+    until_true sidecar_runs
+    tr '\0' '\n' <"/proc/$sidecar/environ" >"$dir/environ"
+    grep -q "^REDKEEP_REDIS_URL=$REDKEEP_REDIS_URL" "$dir/environ"
+    ! grep s3cret "$dir/environ"
+}

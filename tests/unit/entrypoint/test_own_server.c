@@ -53,6 +53,34 @@ START_TEST(it_is_reached_where_it_listens)
 }
 END_TEST
 
+START_TEST(it_is_told_from_servers_elsewhere)
+{
+    static const struct {
+        const char *url;
+        int is_here;
+    } rows[] = {
+        {"redis://127.0.0.1", 1},
+        {"rediss://127.3.2.1", 1},
+        {"redis://LocalHost:7", 1},
+        {"redis://[::1]", 1},
+        {"unix:///s", 1},
+        {"redis://10.0.0.1", 0},
+        {"redis://redis.example", 0},
+        {"redis://[2001:db8::1]", 0},
+        {"redis://localhost.example", 0},
+        {"redis://127.0.0.1.example", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        auto_redis_address struct redis_address address = {0};
+        struct err err = {0};
+
+        ck_assert_msg(redis_url_parse(rows[i].url, &address, &err) == 0, "%s", err.msg);
+        ck_assert_msg(own_server_is_here(&address) == rows[i].is_here, "%s", rows[i].url);
+    }
+}
+END_TEST
+
 static const struct {
     const char *conf;
     const char *acl; /* the ACL file; NULL: it is not there */
@@ -165,6 +193,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tcase, it_is_reached_where_it_listens);
+    tcase_add_test(tcase, it_is_told_from_servers_elsewhere);
     tcase_add_loop_test(tcase, the_password_of_its_default_user_is_found, 0,
                         sizeof(passwords) / sizeof(passwords[0]));
     tcase_add_test(tcase, its_certificates_are_enough_to_reach_it);
