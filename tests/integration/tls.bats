@@ -387,6 +387,7 @@ sidecar_runs() {
     REDKEEP_SERVER_USER=root launch entrypoint --with-sidecar -- redis-server --dir "$data" \
         --port 0 --unixsocket "$socket" --requirepass s3cret
     until_true sidecar_runs
+    pgrep -P "$job" >>"$pids"
     tr '\0' '\n' <"/proc/$sidecar/environ" >"$dir/environ"
     grep -q "^REDKEEP_REDIS_URL=$REDKEEP_REDIS_URL" "$dir/environ"
     ! grep s3cret "$dir/environ"
