@@ -12,6 +12,8 @@
 #include "base/parse.h"
 #include "commands/objects.h"
 
+enum { NOTE_BYTES_MAX = 64 * 1024 };
+
 static uint64_t expiring_keys(const struct manifest *manifest)
 {
     uint64_t count = 0;
@@ -103,10 +105,37 @@ static void note_unreadable(struct json *unreadable, const char *id, const struc
 struct listing {
     struct store *store;
     const char *instance;
+    const struct catalog_folders *folders;
     const struct catalog_folder *backups; /* oldest first */
     size_t count;
     size_t first; /* where the newest begin, of which --latest wants no more */
 };
+
+/* Was the last verification a drill? Of the newest backup alone: it costs a request. */
+static void set_drilled(const struct listing *listing, const struct catalog_folder *folder,
+                        struct json *row)
+{
+    const char *name = NULL;
+    int64_t time_ms = -1;
+    auto_buf struct buf text = {0};
+    auto_json struct json *note = NULL;
+    bool drilled = false;
+    struct err ignored; /* unknown, then */
+
+    do {
+        name = catalog_folders_next_name(listing->folders, folder, name);
+    } while (name != NULL && (catalog_classify(name, &time_ms) != CATALOG_VERIFIED_OK ||
+                              time_ms != folder->verified_ms));
+    if (name == NULL)
+        return;
+    auto_free char *key = catalog_key(listing->instance, folder->id, name);
+    buf_init(&text, NOTE_BYTES_MAX);
+    if (store_get_small(listing->store, key, &text, &ignored) != 0 ||
+        json_parse(buf_text(&text), text.len, &note, &ignored) != 0)
+        return;
+    (void)json_get_bool(note, "drilled", &drilled, &ignored); /* a plain one does not say it */
+    json_set_bool(row, "drilled", drilled);
+}
 
 /* Reads the manifests; rows go into the answer, and to out when it is not NULL. */
 static int read_manifests(const struct listing *listing, struct json *answer, FILE *out,
@@ -130,7 +159,10 @@ static int read_manifests(const struct listing *listing, struct json *answer, FI
             note_unreadable(unreadable, folder->id, err);
             continue;
         }
-        json_push(backups, to_json(&manifest, folder));
+        struct json *row = to_json(&manifest, folder);
+        if (out == NULL && i + 1 == listing->count && folder->verified_ok)
+            set_drilled(listing, folder, row);
+        json_push(backups, row);
         if (out != NULL)
             print_row(&manifest, folder, out);
     }
@@ -269,6 +301,7 @@ static int show(const struct command_context *context, struct store *store, int6
 
     if (catalog_folders_list(store, instance, &folders, err) != 0)
         return -1;
+    listing.folders = &folders;
     listing.backups = folders.folders;
     listing.count = drop_orphans(&folders);
     if (find_first(context, listing.count, &listing.first, err) != 0)

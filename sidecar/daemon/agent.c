@@ -61,6 +61,9 @@ static void forget_messages(struct agent *agent, struct agent_time now)
 
 void agent_configure(struct agent *agent, const struct agent_config *config, struct agent_time now)
 {
+    bool ends_verify = agent->config.verify_schedule.kind != SCHEDULE_OFF &&
+                       config->verify_schedule.kind == SCHEDULE_OFF;
+
     agent->config = *config;
     agent->status->backup_max_age_ms = config->max_age_ms != 0
                                            ? config->max_age_ms
@@ -70,7 +73,9 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
     agent_verify_plan(agent, now);
     if (!config->prunes)
         agent_let_go(agent, JOB_PRUNE, now);
-    if (!config->has_drill)
+    if (ends_verify) /* nor while it stays off: what was found on request is not over */
+        agent_let_go(agent, JOB_VERIFY, now);
+    if (ends_verify || !config->has_drill)
         agent_let_go(agent, JOB_DRILL, now);
     if (!config->has_notify)
         forget_messages(agent, now);

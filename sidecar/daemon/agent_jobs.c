@@ -229,6 +229,7 @@ static void list_ended(struct agent *agent, const struct agent_end *end, struct 
         return;
     }
     list_worked(agent, now);
+    agent_verify_listed(agent, now);
     if (had_some && status->backup_count == 0)
         agent_log(agent, LOG_LEVEL_ERROR, "the backups that were in the repository are gone");
     if ((is_first || (had_some && status->backup_count == 0)) &&

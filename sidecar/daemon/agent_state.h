@@ -179,6 +179,8 @@ void agent_verify_tick(struct agent *agent, struct agent_time now);
 bool agent_is_held(const struct agent *agent, enum problem problem);
 /* What the job failed of is over: one went well, or none is wanted any more. */
 void agent_let_go(struct agent *agent, enum job_kind job, struct agent_time now);
+/* A list was read: what somebody has verified since, by hand or elsewhere, counts as ours does. */
+void agent_verify_listed(struct agent *agent, struct agent_time now);
 void agent_verify_ended(struct agent *agent, enum job_kind job, const struct agent_end *end,
                         struct agent_time now);
 

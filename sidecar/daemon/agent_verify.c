@@ -76,6 +76,7 @@ static void take_result(struct status *status, const struct json *row, int64_t n
             continue;
         status->backups[i].verified_ms = now_ms;
         status->backups[i].verified_ok = ok;
+        status->backups[i].drilled = json_has(row, "drilled");
         if (json_has(row, "drilled"))
             status->drill_bytes = status->backups[i].size_bytes;
     }
@@ -98,6 +99,20 @@ void agent_let_go(struct agent *agent, enum job_kind job, struct agent_time now)
     if (problem != PROBLEM_NONE && !agent_is_held(agent, problem) &&
         !agent_list_has(agent, problem) && !agent->is_failing)
         agent_clear(agent, problem, now);
+}
+
+void agent_verify_listed(struct agent *agent, struct agent_time now)
+{
+    const struct status *status = agent->status;
+    const struct status_backup *newest = &status->backups[0];
+
+    if (status->backup_count == 0 || !newest->verified_ok ||
+        agent->is_failing) /* then nothing is cleared: a later list says it again */
+        return;
+    if (newest->verified_ms > status->jobs[JOB_VERIFY].ended_ms)
+        agent_let_go(agent, JOB_VERIFY, now);
+    if (newest->drilled && newest->verified_ms > status->jobs[JOB_DRILL].ended_ms)
+        agent_let_go(agent, JOB_DRILL, now);
 }
 
 static void take_results(struct status *status, const struct json *answer, int64_t now_ms)

@@ -49,6 +49,7 @@ struct status_backup { /* one restore point */
     int64_t pack_ms; /* how long reading, compressing and storing took; -1 */
     int64_t verified_ms;
     bool verified_ok; /* when verified_ms is not -1 */
+    bool drilled;     /* that was a drill; false too when it is not known */
     bool encrypted;
     bool pinned;
 };

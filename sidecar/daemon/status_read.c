@@ -80,6 +80,7 @@ static int read_row(const struct json *row, struct status_backup *out, struct er
 
     if (read_common(row, out, err) != 0 || maybe_u64(row, "expires", &out->expires, err) != 0 ||
         maybe_time(row, "verified_at", &out->verified_ms, err) != 0 ||
+        maybe_bool(row, "drilled", &out->drilled, err) != 0 ||
         maybe_bool(row, "encrypted", &out->encrypted, err) != 0 ||
         maybe_bool(row, "pinned", &out->pinned, err) != 0)
         return -1;
@@ -107,6 +108,7 @@ static void keep_known(const struct status *status, struct status_backup *backup
         if (backup->verified_ms < known->verified_ms) {
             backup->verified_ms = known->verified_ms;
             backup->verified_ok = known->verified_ok;
+            backup->drilled = known->drilled;
         }
         if (backup->save_ms < 0)
             backup->save_ms = known->save_ms;

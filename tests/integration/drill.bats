@@ -37,7 +37,7 @@ program() {
     json '.results[0].id == $id' --arg id "$id"
     nothing_left
     does 0 list --json
-    json '.backups[0] | .verified_at != null and .verified_ok == true'
+    json '.backups[0] | .verified_at != null and .verified_ok == true and .drilled == true'
     jq -e '.drilled and .ok' "$(object_dir "$id")"/verified-*-ok.json >/dev/null
     does 0 verify --drill
     [[ $output == *"served: "*" keys; restored in "* ]]

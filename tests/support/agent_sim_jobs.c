@@ -145,6 +145,11 @@ static struct json *describe(const struct status_backup *backup)
     json_set_u64(row, "expires", backup->expires);
     json_set_u64(row, "size_bytes", backup->size_bytes);
     json_set_bool(row, "proven", backup->proven);
+    if (backup->verified_ms > 0) {
+        json_set_time(row, "verified_at", backup->verified_ms);
+        json_set_bool(row, "verified_ok", backup->verified_ok);
+        json_set_bool(row, "drilled", backup->drilled);
+    }
     json_set_u64(db, "expires", backup->expires);
     json_push(dbs, db);
     json_set(row, "databases", dbs);

@@ -232,6 +232,85 @@ START_TEST(retention_that_is_switched_off_is_no_problem_any_more)
 }
 END_TEST
 
+/* Of a sidecar whose last verification, or drill, was refused its disk. */
+static void init_held(struct agent_sim *sim, enum job_kind job)
+{
+    struct agent_config config = config_with("30 * * * *");
+
+    config.schedule.kind = SCHEDULE_OFF;
+    config.has_drill = job == JOB_DRILL;
+    config.has_heartbeat = true;
+    agent_sim_init_with(sim, &config, TEN_PAST);
+    agent_sim_has_backup(sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(sim, job, 1,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_FAILED, .code = "DISK_FULL", .message = "no room"});
+    agent_sim_run(sim, 30 * AGENT_SIM_MIN);
+    ck_assert(agent_sim_has(sim, PROBLEM_DISK_FULL));
+}
+
+START_TEST(what_somebody_has_verified_by_hand_ends_the_problem)
+{
+    static const struct {
+        enum job_kind held;
+        int64_t later_ms; /* than the job that failed */
+        bool is_bad;
+        bool is_drill;
+        bool is_over;
+    } cases[] = {
+        {JOB_VERIFY, 60000, false, false, true}, {JOB_VERIFY, 60000, false, true, true},
+        {JOB_VERIFY, 60000, true, false, false}, {JOB_VERIFY, -60000, false, false, false},
+        {JOB_DRILL, 60000, false, true, true},   {JOB_DRILL, 60000, false, false, false},
+        {JOB_DRILL, -60000, false, true, false}, {JOB_DRILL, 60000, true, true, false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        auto_agent_sim struct agent_sim sim;
+
+        init_held(&sim, cases[i].held);
+        unsigned pings = sim.jobs[JOB_HEARTBEAT].started;
+        sim.backups[0].verified_ms =
+            sim.status.jobs[cases[i].held].ended_ms / 1000 * 1000 + cases[i].later_ms;
+        sim.backups[0].verified_ok = !cases[i].is_bad;
+        sim.backups[0].drilled = cases[i].is_drill;
+        unsigned lists = sim.jobs[JOB_LIST].started;
+        agent_sim_run(&sim, 45 * AGENT_SIM_MIN); /* before the next one of the schedule */
+        ck_assert_uint_gt(sim.jobs[JOB_LIST].started, lists);
+        ck_assert_uint_eq(sim.jobs[cases[i].held].started, 1);
+        ck_assert_msg(agent_sim_has(&sim, PROBLEM_DISK_FULL) != cases[i].is_over, "case %zu", i);
+        ck_assert_int_eq(sim.jobs[JOB_HEARTBEAT].started > pings, cases[i].is_over);
+    }
+}
+END_TEST
+
+START_TEST(verifications_that_are_switched_off_are_no_problem_any_more)
+{
+    static const enum job_kind held[] = {JOB_VERIFY, JOB_DRILL};
+
+    for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
+        auto_agent_sim struct agent_sim sim;
+
+        init_held(&sim, held[i]);
+        struct agent_config config = sim.config;
+        agent_configure(sim.agent, &config, sim.now);
+        ck_assert(agent_sim_has(&sim, PROBLEM_DISK_FULL));
+        config.verify_schedule.kind = SCHEDULE_OFF;
+        agent_configure(sim.agent, &config, sim.now);
+        ck_assert(!agent_sim_has(&sim, PROBLEM_DISK_FULL));
+        agent_sim_run(&sim, AGENT_SIM_S);
+
+        agent_sim_next(&sim, held[i], 1,
+                       (struct agent_sim_outcome){
+                           .exit_code = ERR_FAILED, .code = "DISK_FULL", .message = "no room"});
+        ck_assert(agent_sim_ask(&sim, JOB_VERIFY));
+        agent_sim_run(&sim, AGENT_SIM_MIN);
+        ck_assert(agent_sim_has(&sim, PROBLEM_DISK_FULL));
+        agent_configure(sim.agent, &config, sim.now); /* of something else */
+        ck_assert(agent_sim_has(&sim, PROBLEM_DISK_FULL));
+    }
+}
+END_TEST
+
 START_TEST(a_backup_that_failed_removes_nothing)
 {
     auto_agent_sim struct agent_sim sim;
@@ -310,6 +389,8 @@ int main(void)
     tcase_add_test(tests, retention_that_did_not_reach_the_store_is_over_when_a_list_does);
     tcase_add_test(tests, a_drill_that_failed_is_a_problem_until_one_goes_well);
     tcase_add_test(tests, retention_that_is_switched_off_is_no_problem_any_more);
+    tcase_add_test(tests, what_somebody_has_verified_by_hand_ends_the_problem);
+    tcase_add_test(tests, verifications_that_are_switched_off_are_no_problem_any_more);
     tcase_add_test(tests, a_backup_that_failed_removes_nothing);
     tcase_add_test(tests, retention_comes_before_a_verification_and_both_keep_a_backup_waiting);
     tcase_add_test(tests, one_that_is_asked_for_while_retention_is_applied_comes_after_it);

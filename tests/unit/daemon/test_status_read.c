@@ -59,7 +59,7 @@ START_TEST(a_list_is_read_newest_first)
               ROW("b", "11:00:00",
                   ",\"proven\":true,\"keys\":7,\"size_bytes\":100,\"stored_bytes\":30,"
                   "\"server\":\"redis 7.0.15\",\"rdb_version\":10,\"verified_at\":"
-                  "\"2026-11-20T11:30:00Z\",\"encrypted\":true,\"pinned\":true,"
+                  "\"2026-11-20T11:30:00Z\",\"drilled\":true,\"encrypted\":true,\"pinned\":true,"
                   "\"save_seconds\":1.25,\"pack_seconds\":3,\"expires\":2,\"new\":{}") /* */
               "],\"moments\":[],\"unreadable\":[]}");
     ck_assert(status.has_backups);
@@ -73,6 +73,7 @@ START_TEST(a_list_is_read_newest_first)
     ck_assert_str_eq(b->id, "b");
     ck_assert_int_eq(b->created_ms, INT64_C(1795172400000));
     ck_assert(b->has_keys && b->proven && b->encrypted && b->pinned && b->verified_ok);
+    ck_assert(b->drilled);
     ck_assert_uint_eq(b->keys, 7);
     ck_assert_uint_eq(b->expires, 2);
     ck_assert_uint_eq(b->size_bytes, 100);
@@ -93,7 +94,7 @@ START_TEST(what_a_row_does_not_say_is_unknown)
         ",\"keys\":null,\"verified_at\":null,\"rdb_version\":null,\"server\":null") "]}");
 
     const struct status_backup *a = &status.backups[0];
-    ck_assert(!a->has_keys && !a->proven && !a->verified_ok && !a->encrypted);
+    ck_assert(!a->has_keys && !a->proven && !a->verified_ok && !a->encrypted && !a->drilled);
     ck_assert_int_eq(a->rdb_version, -1);
     ck_assert_int_eq(a->verified_ms, -1);
     ck_assert_int_eq(a->save_ms, -1);
