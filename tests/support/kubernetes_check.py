@@ -49,6 +49,8 @@ class Judge:
                 self.server(at, workload)
             if workload['kind'] == 'CronJob':
                 self.drill(at, template['spec'])
+                if 'activeDeadlineSeconds' not in workload['spec']['jobTemplate']['spec']:
+                    self.say(at, 'a drill that hangs stays, and is the last one')
         self.selectors()
         return self.faults
 
