@@ -9,6 +9,18 @@ setup_file() {
     for name in "$top"/k8s/overlays/* "$top/k8s/tuning"; do
         kubectl kustomize "$name" >"$rendered/$(basename "$name").yaml"
     done
+    with_component shared-pids >"$rendered/shared-pids.yaml"
+}
+
+# with_component NAME: the overlay single, with one that no overlay has
+with_component() {
+    local work=$BATS_FILE_TMPDIR/$1 up
+
+    mkdir "$work"
+    up=$(realpath --relative-to="$work" "$top/k8s")
+    printf '{"resources": ["%s/overlays/single"], "components": ["%s/components/%s"]}\n' "$up" "$up" "$1" \
+        >"$work/kustomization.yaml"
+    kubectl kustomize "$work"
 }
 
 setup() {
@@ -23,8 +35,19 @@ judge() {
 }
 
 @test "every overlay has the right fields, rights, names and times" {
-    [[ $(find "$rendered" -name '*.yaml' | wc -l) == $(($(find "$top"/k8s/overlays/* -maxdepth 0 | wc -l) + 1)) ]]
+    [[ $(find "$rendered" -maxdepth 1 -name '*.yaml' | wc -l) == $(($(find "$top"/k8s/overlays/* -maxdepth 0 | wc -l) + 2)) ]]
     judge "$rendered"/*.yaml
+}
+
+@test "every component is in an overlay, or rendered by itself" {
+    local component
+
+    for component in "$top"/k8s/components/*; do
+        [[ -e $rendered/$(basename "$component").yaml ]] ||
+            grep -q "components/$(basename "$component")$" "$top"/k8s/overlays/*/kustomization.yaml
+        grep -q "^| \`components/$(basename "$component")\` |" "$top/k8s/README.md"
+    done
+    [[ $(grep -l 'shareProcessNamespace: true' "$rendered"/*.yaml) == "$rendered/shared-pids.yaml" ]]
 }
 
 @test "what is wrong is found" {
@@ -66,6 +89,7 @@ single|s#- name: POD_NAMESPACE#- name: OTHER#|not set before it
 full|0,/value: $(POD_NAMESPACE).redis$/s//value: $(POD_NAMESPACE).x/|prepare and run have different settings
 full|/kind: CronJob/,$s/AWS_SHARED/AWS_OTHER/|has not the AWS_SHARED_CREDENTIALS_FILE
 full|/kind: CronJob/,$s/NAMESPACE).redis/NAMESPACE).x/|is backed up
+full|s#activeDeadlineSeconds#parallelism#|a drill that hangs
 full|s#port: redkeep$#port: other#|no container has a port
 full|s#podMetricsEndpoints#endpoints#|no such field
 TABLE
@@ -118,7 +142,7 @@ PYTHON
     local file patch work=$BATS_TEST_TMPDIR
 
     patch=$(parking | sed -n "s/.*'\[$/[/p; /^  {/p" | sed "s/]'.*/]/")
-    jq -e 'length == 5' <<<"$patch"
+    true_of 'length == 5' <<<"$patch"
     for file in "$rendered"/*.yaml; do
         [[ $file != */tuning.yaml ]] || continue
         /usr/bin/python3 - "$file" >"$work/set.json" <<'PYTHON'
@@ -139,9 +163,9 @@ PYTHON
 # parked_by PATCH: the set that it makes of $work/set.json serves nothing, and prepares nothing
 parked_by() {
     kubectl patch --local --type json -p "$1" -f "$work/set.json" -o json >"$work/parked.json" || return
-    jq -e '.spec.template.spec | (.initContainers[] | select(.name == "prepare").args) == ["config"] and
+    true_of '.spec.template.spec | (.initContainers[] | select(.name == "prepare").args) == ["config"] and
         (.containers[] | select(.name == "redis") | .args == ["sleep", "infinity"] and
-            (has("startupProbe") or has("livenessProbe") | not))' "$work/parked.json" >/dev/null
+            (has("startupProbe") or has("livenessProbe") | not))' <"$work/parked.json" >/dev/null
 }
 
 @test "the operator's alerts are those of monitoring/" {

@@ -44,7 +44,8 @@ images_up() {
 
     version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
     "$top/tests/containers/images.sh" redis:8
-    docker build --quiet --pull=false --build-arg REDKEEP="$tests_image" \
+    docker build --quiet --pull=false --tag redis:modules "$support/kubernetes_modules" >/dev/null
+    docker build --quiet --pull=false --build-arg REDKEEP="$tests_image" --build-arg SERVER=redis:modules \
         --tag "redkeep-redis:$version" "$top/k8s/components/drills" >/dev/null
     "$support/kubernetes.sh" load "$node" redis:8 "$tests_image" "redkeep-redis:$version"
     ctr --address "$node/containerd/containerd.sock" --namespace k8s.io images tag --force \
@@ -74,6 +75,11 @@ until_true() {
         }
         read -rt 0.2 <> <(:) || true # a pause without a process
     done
+}
+
+# true_of FILTER [OPTION...]: `jq -e`, and what says nothing at all is no (of jq 1.6 it is yes)
+true_of() {
+    jq -n -e "${@:2}" "input | ($1)"
 }
 
 # for the reader of a failure
@@ -110,6 +116,12 @@ parking() {
         inside && /^```text$/ {on = 1; next}
         /^```$/ {on = 0}
         on' "$top/docs/README.md"
+}
+
+# server_lines LINE...: in the settings of the servers of this namespace that start from now on
+server_lines() {
+    k get secret redis-auth -o json | jq --arg lines "$(printf '%s\n' "$@")" \
+        '.data["auth.conf"] |= (@base64d + $lines + "\n" | @base64)' | k replace -f - >/dev/null
 }
 
 # in_kubernetes WHAT [WORDS]: that page's command for it, with these words in place of its dots
@@ -247,7 +259,7 @@ fingerprint() {
 
 # readyz POD FILTER: holds for what the sidecar says of the server
 readyz() {
-    curl_pod "$1" /readyz | jq -e "$2"
+    curl_pod "$1" /readyz | true_of "$2"
 }
 
 # curl_pod POD PATH
@@ -260,7 +272,7 @@ curl_pod() {
 prepared() {
     local answer
     answer=$(k logs "$1" -c prepare | sed -n '/^{$/,/^}$/p')
-    jq -e "$2" <<<"$answer" >/dev/null || {
+    true_of "$2" <<<"$answer" >/dev/null || {
         printf 'not so: %s\n%s\n' "$2" "$answer"
         return 1
     }
