@@ -98,9 +98,18 @@ void redis_tls_cert_issuer(const X509 *cert, char out[REDIS_TLS_NAMES_MAX])
     (void)snprintf(out, REDIS_TLS_NAMES_MAX, "%.190s", name);
 }
 
+static bool is_address(const char *name)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
+}
+
+/* An address among the hosts' names is text that is never compared with an address. */
 static bool is_for(X509 *cert, const char *host)
 {
-    return X509_check_ip_asc(cert, host, 0) == 1 || X509_check_host(cert, host, 0, 0, NULL) == 1;
+    return is_address(host) ? X509_check_ip_asc(cert, host, 0) == 1
+                            : X509_check_host(cert, host, 0, 0, NULL) == 1;
 }
 
 char *redis_tls_cert_name(X509 *cert, const char *host)
@@ -111,7 +120,9 @@ char *redis_tls_cert_name(X509 *cert, const char *host)
     if (is_for(cert, host))
         return xstrdup(host);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        if (!take_name(sk_GENERAL_NAME_value(names, i), name))
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
+
+        if (!take_name(one, name) || (one->type == GEN_DNS && is_address(name)))
             continue;
         /* any name that the star stands for is one that it is for */
         return name[0] == '*' ? xasprintf("redkeep%s", name + 1) : xstrdup(name);

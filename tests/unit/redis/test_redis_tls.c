@@ -269,6 +269,8 @@ START_TEST(a_name_that_a_certificate_is_for_is_found)
         {{.dns = "redis.test", .ip = "127.0.0.1"}, "127.0.0.1"},
         {{.dns = "*.redis.test"}, "redkeep.redis.test"},
         {{.ip = "::1"}, "::1"},
+        {{.dns = "redis.test,DNS:127.0.0.1"}, "redis.test"}, /* a name that looks like an address */
+        {{.dns = "127.0.0.1,DNS:redis.test"}, "redis.test"},
         {{.common_name = "The server"}, "The server"},
     };
 
