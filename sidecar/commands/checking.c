@@ -57,6 +57,19 @@ static void ask_cluster(struct checking *checking)
         pairs_add_info(&checking->info, buf_text(&text), text.len);
 }
 
+static void ask_default_user(struct checking *checking)
+{
+    enum redis_default_user user = REDIS_DEFAULT_USER_UNKNOWN;
+    struct err ignored; /* unknown, then */
+
+    if (redis_ask_default_user(checking->redis, &user, &ignored) != 0)
+        return;
+    if (user == REDIS_DEFAULT_USER_WHOLE)
+        checking->facts.default_user = CHECK_DEFAULT_USER_WHOLE;
+    else if (user == REDIS_DEFAULT_USER_LIMITED)
+        checking->facts.default_user = CHECK_DEFAULT_USER_LIMITED;
+}
+
 static void read_tls(const struct redis *redis, struct check_tls *out)
 {
     struct redis_tls_validity validity;
@@ -93,6 +106,7 @@ static int ask_server(const struct command_context *context, struct checking *ch
     else
         checking->server_why = xstrdup("CONFIG GET is not allowed to redkeep's user");
     ask_cluster(checking);
+    ask_default_user(checking);
     return 0;
 }
 

@@ -56,6 +56,13 @@ enum check_clock_sync { CHECK_CLOCK_UNKNOWN, CHECK_CLOCK_SYNCED, CHECK_CLOCK_UNS
  * since an ACL file or ACL SETUSER may have said otherwise. */
 enum check_login { CHECK_LOGIN_UNKNOWN, CHECK_LOGIN_FREE, CHECK_LOGIN_PASSWORD };
 
+/* What the user `default` may: all of it, or not. */
+enum check_default_user {
+    CHECK_DEFAULT_USER_UNKNOWN,
+    CHECK_DEFAULT_USER_WHOLE,
+    CHECK_DEFAULT_USER_LIMITED,
+};
+
 /* The way to the server. */
 struct check_tls {
     bool is_used;
@@ -87,6 +94,7 @@ struct check_facts {
     enum check_login login;
     struct check_tls tls;
     bool is_default_user; /* it lets us in as the user `default`, which is there then */
+    enum check_default_user default_user;
     bool is_same_network; /* reached by loopback: its network namespace is ours */
     int64_t server_pid; /* its process below root_fd's proc/; -1: not visible (its PID namespace) */
     struct check_delays delays;

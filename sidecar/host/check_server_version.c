@@ -69,13 +69,27 @@ static bool passes_over_cut(const struct check_facts *facts, const struct server
 }
 
 /* Seen in Redis 7.0.15 to 8.0.6 and Valkey 8.1.1, not in Redis 8.6.3 and Valkey 9.1.2 (Redis
- * #14545, Valkey #3984). Who logs in as the user default has one. */
+ * #14545, Valkey #3984). */
+static bool can_drop_transactions(const struct check_facts *facts,
+                                  const struct server_version *version)
+{
+    return check_aof_is_on(facts) == 1 && (is_valkey(version) ? check_is_older(version, 9, 1, 2)
+                                                              : check_is_older(version, 8, 6, 0));
+}
+
 static bool drops_transactions(const struct check_facts *facts,
                                const struct server_version *version)
 {
-    return check_aof_is_on(facts) == 1 && !facts->is_default_user &&
-           (is_valkey(version) ? check_is_older(version, 9, 1, 2)
-                               : check_is_older(version, 8, 6, 0));
+    return facts->default_user == CHECK_DEFAULT_USER_LIMITED &&
+           can_drop_transactions(facts, version);
+}
+
+/* Who logs in as the user default has one; before version 6 there is no other. */
+static bool may_drop_transactions(const struct check_facts *facts,
+                                  const struct server_version *version)
+{
+    return facts->default_user == CHECK_DEFAULT_USER_UNKNOWN && !facts->is_default_user &&
+           !check_is_older(version, 6, 0, 0) && can_drop_transactions(facts, version);
 }
 
 /* Older ones and Valkey import such slots. */
@@ -94,6 +108,10 @@ static bool moves_dump(const struct check_facts *facts, const struct server_vers
 #define PREPARE                                                                            \
     "redkeep prepare   # before each start: an init container, ExecStartPre=, or redkeep " \
     "entrypoint; `guard fix` in redkeep.conf says that it is so"
+
+#define UNSEEN                                                                                     \
+    "whether a restart drops all transactions of the append-only file, as it does where the user " \
+    "default may not do everything, needs ACL GETUSER (ACL: +acl|getuser)"
 
 static const struct bug {
     bites_fn *bites;
@@ -180,6 +198,10 @@ void check_look_version(const struct check_facts *facts, struct check_result *re
                             ? "; its dump becomes the append-only file's base: with appendonly no "
                               "it would start empty"
                             : "";
+    if (may_drop_transactions(facts, &version) && found.count == 0) {
+        check_unknown(result, "%s: " UNSEEN, name);
+        return;
+    }
     if (found.count == 0) {
         check_ok(result, "%s%s%s", name,
                  found.is_mended ? ", whose append-only file `redkeep prepare` mends before a start"
@@ -187,7 +209,8 @@ void check_look_version(const struct check_facts *facts, struct check_result *re
                  moves);
         return;
     }
-    check_bad(result, CHECK_WARN, "%s: %s%s", name, buf_text(&says), moves);
+    check_bad(result, CHECK_WARN, "%s: %s%s%s", name, buf_text(&says), moves,
+              may_drop_transactions(facts, &version) ? "; unknown: " UNSEEN : "");
     check_wants(result, "%s", buf_text(&wanted));
     check_fix_by(result, "%s", buf_text(&fix));
 }

@@ -226,6 +226,45 @@ int redis_cluster_info(struct redis *redis, struct buf *out, struct err *err)
     return take_text(redis, "CLUSTER INFO", reply, out, err);
 }
 
+/* Before Redis 7 each rule is a text of its own, and a pattern of keys comes without its "~". */
+static bool has_text(const redisReply *reply, const char *text)
+{
+    if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+        return strcmp(reply->str, text) == 0;
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+        if (has_text(reply->element[i], text))
+            return true;
+    }
+    return false;
+}
+
+int redis_ask_default_user(struct redis *redis, enum redis_default_user *out, struct err *err)
+{
+    auto_reply redisReply *reply = NULL;
+    const struct request request = {.words = {"ACL", "GETUSER", "default"}, .count = 3};
+    bool is_on = false;
+    bool has_keys = false;
+    bool has_commands = false;
+
+    if (ask(redis, &request, &reply, err) < 0)
+        return -1;
+    *out = REDIS_DEFAULT_USER_UNKNOWN;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 || reply->elements % 2 != 0)
+        return 0;
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        const redisReply *name = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+
+        is_on = is_on || (has_text(name, "flags") && has_text(value, "on"));
+        has_keys =
+            has_keys || (has_text(name, "keys") && (has_text(value, "~*") || has_text(value, "*")));
+        has_commands = has_commands || (has_text(name, "commands") && has_text(value, "+@all"));
+    }
+    *out =
+        is_on && has_keys && has_commands ? REDIS_DEFAULT_USER_WHOLE : REDIS_DEFAULT_USER_LIMITED;
+    return 0;
+}
+
 /* REDIS_CONFIG_VALUE for a list of pairs. */
 static int judge_config(const struct redis *redis, const redisReply *reply,
                         enum redis_config_answer *out, struct err *err)

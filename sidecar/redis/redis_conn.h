@@ -2,8 +2,9 @@
  * One connection to a server (hiredis, blocking), and the commands that redkeep sends: INFO,
  * CONFIG GET, BGSAVE, and AUTH at the start; none of them blocks the server or changes it, and all
  * of them pass with the minimal ACL user of the README. The exceptions are of `check`: it asks
- * CLUSTER INFO, and `check --fix` sends CONFIG SET, only for settings that the operator has named.
- * Replies are matched by their first word only: servers and versions word the rest differently.
+ * CLUSTER INFO and ACL GETUSER, which only read, and `check --fix` sends CONFIG SET, only for
+ * settings that the operator has named. Replies are matched by their first word only: servers and
+ * versions word the rest differently.
  *
  * Every failure is ERR_SERVER with a message that names the address (never the password), the
  * command and the server's own words, and a HINT where a person can act; only what the options say
@@ -62,6 +63,15 @@ int redis_info(struct redis *redis, const char *section, struct buf *out, struct
 /* Appends the answer of CLUSTER INFO, lines as INFO's. Needs +cluster|info, and a server that is no
  * cluster's or is loading refuses: a failure. */
 int redis_cluster_info(struct redis *redis, struct buf *out, struct err *err);
+
+enum redis_default_user {
+    REDIS_DEFAULT_USER_UNKNOWN, /* no permission, or a server without ACLs */
+    REDIS_DEFAULT_USER_WHOLE,   /* on, for all keys and all commands */
+    REDIS_DEFAULT_USER_LIMITED, /* off, or for some of them only */
+};
+
+/* What the user `default` may. Needs +acl|getuser; not to be told is success. */
+int redis_ask_default_user(struct redis *redis, enum redis_default_user *out, struct err *err);
 
 enum redis_config_answer {
     REDIS_CONFIG_VALUE,

@@ -523,10 +523,20 @@ slots_are_served() {
     [[ $(status_of version) == ok && $(field version value) == *'prepare'* ]]
     checked --guard off
     is_bad version
-    # another user than default: whether there is one cannot be seen
+    # another user than default sees what that one may, where it is allowed to look
     cli ACL SETUSER other on '>OTHER' '~*' +@all >/dev/null
-    REDKEEP_REDIS_USERNAME=other REDKEEP_REDIS_PASSWORD=OTHER checked --guard fix
-    [[ $(field version value) != *'user default'* || $(field version fix) == 'user default on '* ]]
+    export REDKEEP_REDIS_USERNAME=other REDKEEP_REDIS_PASSWORD=OTHER
+    checked --guard fix
+    [[ $(status_of version) == ok ]]
+    cli ACL SETUSER other '-acl|getuser' >/dev/null
+    checked --guard fix
+    local seen
+    seen=$(status_of version) # ok of the versions that do not do it
+    [[ $seen == ok || ($seen == unknown && $(field version value) == *'+acl|getuser'*) ]]
+    cli ACL SETUSER other '+acl|getuser' >/dev/null
+    cli ACL SETUSER default -debug >/dev/null
+    checked --guard fix
+    [[ $seen == ok || $(field version fix) == 'user default on '* ]]
 }
 
 @test "a server that a user other than default leaves loses what its version says" {

@@ -229,6 +229,10 @@ static void edit_word(struct check_case *c, const char *word)
         {"cluster-kept", &c->facts.backup.has_cluster},
     };
 
+    if (strcmp(word, "default-whole") == 0)
+        c->facts.default_user = CHECK_DEFAULT_USER_WHOLE;
+    if (strcmp(word, "default-limited") == 0)
+        c->facts.default_user = CHECK_DEFAULT_USER_LIMITED;
     if (strcmp(word, "config") == 0)
         c->facts.config = NULL;
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {

@@ -11,10 +11,14 @@
 #define HOLE "leaves a hole"
 #define CUT "not the last one"
 #define DROPPED "turns the user default off"
+#define UNSEEN "needs ACL GETUSER (ACL: +acl|getuser)"
 #define SLOTS "the keys of slots"
 #define MOVES "with appendonly no it would start empty"
 
 #define REDIS(version) "info:redis_version=" version
+#define WHOLE "default-whole" /* the user default */
+#define LIMITED "default-limited"
+
 #define VALKEY(version) "info:valkey_version=" version
 
 static const struct {
@@ -23,19 +27,28 @@ static const struct {
     const char *says[8]; /* these, and no other */
 } cases[] = {
     {"rdb", {REDIS("7.0.15")}, {NULL}},
-    {"aof", {REDIS("7.0.15")}, {TORN, HOLE, CUT, DROPPED}},
-    {"aof", {REDIS("8.0.6")}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {REDIS("7.0.15"), LIMITED}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {REDIS("8.0.6"), LIMITED}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {REDIS("8.6.0"), LIMITED}, {TORN, HOLE, CUT}},
     {"aof", {REDIS("8.6.0")}, {TORN, HOLE, CUT}},
-    {"aof", {VALKEY("8.1.1")}, {TORN, HOLE, CUT, DROPPED}},
-    {"aof", {VALKEY("9.1.1")}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {VALKEY("8.1.1"), LIMITED}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {VALKEY("9.1.1"), LIMITED}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {VALKEY("9.1.2"), LIMITED}, {HOLE, CUT}},
     {"aof", {VALKEY("9.1.2")}, {HOLE, CUT}},
     {"aof", {VALKEY("9.2.0")}, {HOLE, CUT}},
     /* what makes them bite */
     {"aof", {REDIS("8.0.6"), "default-user"}, {TORN, HOLE, CUT}},
+    {"aof", {REDIS("8.0.6"), "default-user", LIMITED}, {TORN, HOLE, CUT, DROPPED}},
+    {"aof", {REDIS("8.0.6"), WHOLE}, {TORN, HOLE, CUT}},
+    {"aof", {VALKEY("9.1.1"), WHOLE}, {TORN, HOLE, CUT}},
+    {"aof", {REDIS("8.0.6"), WHOLE, "prepared"}, {NULL}},
+    {"aof", {REDIS("8.0.6")}, {TORN, HOLE, CUT, UNSEEN}},
+    {"aof", {VALKEY("9.1.1")}, {TORN, HOLE, CUT, UNSEEN}},
+    {"aof", {REDIS("5.0.14")}, {TORN, HOLE, CUT}},
     {"aof", {REDIS("8.6.3"), "config:appendfsync=always"}, {TORN, CUT}},
     {"aof", {REDIS("8.6.3"), "config:aof-load-truncated=no"}, {TORN, HOLE}},
     {"aof", {REDIS("8.6.3"), "prepared"}, {NULL}},
-    {"aof", {REDIS("8.0.6"), "prepared"}, {DROPPED}},
+    {"aof", {REDIS("8.0.6"), "prepared", LIMITED}, {DROPPED}},
     {"rdb", {REDIS("8.6.0"), "info:cluster_enabled=1"}, {SLOTS}},
     {"rdb", {REDIS("8.0.6"), "info:cluster_enabled=1"}, {NULL}},
     {"rdb", {VALKEY("9.1.2"), "info:cluster_enabled=1"}, {NULL}},
@@ -46,7 +59,7 @@ static const struct {
     {"rdb", {VALKEY("9.1.2"), "info:role=slave"}, {NULL}},
 };
 
-static const char *const ways[] = {TORN, HOLE, CUT, DROPPED, SLOTS, MOVES};
+static const char *const ways[] = {TORN, HOLE, CUT, DROPPED, UNSEEN, SLOTS, MOVES};
 
 static bool is_expected(size_t i, const char *way)
 {
@@ -85,6 +98,7 @@ START_TEST(each_remedy_is_named_once)
     struct check_case c;
 
     check_case_init(&c, "aof");
+    c.facts.default_user = CHECK_DEFAULT_USER_LIMITED;
     const struct check_result *r = check_case_look(&c, "version");
     ck_assert_str_eq(r->wanted, "`redkeep prepare` before each start, a user default that may do "
                                 "everything, with a password that nobody knows");
@@ -115,6 +129,11 @@ START_TEST(what_is_no_version_or_no_answer_is_unknown)
          .edits = {"info:aof_enabled", "config"},
          .status = CHECK_UNKNOWN,
          .says = "aof_enabled"},
+        {.id = "version",
+         .kind = "aof",
+         .edits = {"prepared", REDIS("8.0.6")},
+         .status = CHECK_UNKNOWN,
+         .says = UNSEEN},
         {.id = "version",
          .kind = "aof",
          .edits = {"prepared", REDIS("8.6.3")},

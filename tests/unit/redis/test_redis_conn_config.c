@@ -191,6 +191,56 @@ START_TEST(a_setting_is_changed_or_the_refusal_is_explained)
 }
 END_TEST
 
+/* As Redis 6.2 and 7.0 word it. */
+#define OLD(on, keys, commands)                                            \
+    "*10\r\n$5\r\nflags\r\n*2\r\n+" on                                     \
+    "\r\n+nopass\r\n$9\r\npasswords\r\n*0\r\n$8\r\ncommands\r\n+" commands \
+    "\r\n$4\r\nkeys\r\n*1\r\n+" keys "\r\n$8\r\nchannels\r\n*1\r\n+*\r\n"
+#define NEW(on, keys, commands)                                            \
+    "*12\r\n$5\r\nflags\r\n*2\r\n+" on                                     \
+    "\r\n+nopass\r\n$9\r\npasswords\r\n*0\r\n$8\r\ncommands\r\n+" commands \
+    "\r\n$4\r\nkeys\r\n+" keys "\r\n$8\r\nchannels\r\n+&*\r\n$9\r\nselectors\r\n*0\r\n"
+
+START_TEST(what_the_user_default_may_is_read_or_unknown)
+{
+    static const struct {
+        const char *reply;
+        enum redis_default_user want;
+    } rows[] = {
+        {OLD("on", "*", "+@all"), REDIS_DEFAULT_USER_WHOLE},
+        {OLD("off", "*", "+@all"), REDIS_DEFAULT_USER_LIMITED},
+        {OLD("on", "a*", "+@all"), REDIS_DEFAULT_USER_LIMITED},
+        {NEW("on", "~*", "+@all"), REDIS_DEFAULT_USER_WHOLE},
+        {NEW("off", "~*", "+@all"), REDIS_DEFAULT_USER_LIMITED},
+        {NEW("on", "~a*", "+@all"), REDIS_DEFAULT_USER_LIMITED},
+        {NEW("on", "", "+@all"), REDIS_DEFAULT_USER_LIMITED},
+        {NEW("on", "~*", "-@all"), REDIS_DEFAULT_USER_LIMITED},
+        {NEW("on", "~*", "+@all -@admin"), REDIS_DEFAULT_USER_LIMITED},
+        {"-NOPERM this user has no permissions to run the 'acl|getuser' command\r\n",
+         REDIS_DEFAULT_USER_UNKNOWN},
+        {"-ERR unknown command `ACL`\r\n", REDIS_DEFAULT_USER_UNKNOWN},
+        {"+OK\r\n", REDIS_DEFAULT_USER_UNKNOWN},
+        {"*-1\r\n", REDIS_DEFAULT_USER_UNKNOWN},
+        {"*0\r\n", REDIS_DEFAULT_USER_UNKNOWN},
+        {"*1\r\n$5\r\nflags\r\n", REDIS_DEFAULT_USER_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO, {.expect = "ACL GETUSER default", .reply = rows[i].reply}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        enum redis_default_user user = REDIS_DEFAULT_USER_UNKNOWN;
+        struct err err = {0};
+
+        ck_assert_msg(redis_ask_default_user(redis, &user, &err) == 0, "%s", err.msg);
+        ck_assert_msg(user == rows[i].want, "%zu: %s", i, rows[i].reply);
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
+}
+END_TEST
+
 static TCase *scripted_case(void)
 {
     TCase *tcase = tcase_create("scripted");
@@ -200,6 +250,7 @@ static TCase *scripted_case(void)
     tcase_add_test(tcase, config_get_fails_on_other_errors);
     tcase_add_test(tcase, all_settings_come_without_their_passwords);
     tcase_add_test(tcase, all_settings_fail_on_other_errors);
+    tcase_add_test(tcase, what_the_user_default_may_is_read_or_unknown);
     tcase_add_test(tcase, a_setting_is_changed_or_the_refusal_is_explained);
     return tcase;
 }
