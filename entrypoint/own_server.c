@@ -77,8 +77,11 @@ void own_server_tls(const struct server_conf *conf, struct redis_tls_options *ou
     }
     if (cert_file == NULL)
         return;
-    if (out->ca_file == NULL) /* a directory is not for us; the server's own cannot be wrong */
+    /* their CA may be another one; the server's own cannot be wrong, until it is renewed */
+    if (out->ca_file == NULL || !redis_tls_is_vouched(cert_file, out->ca_file)) {
+        free((void *)(uintptr_t)out->ca_file);
         out->ca_file = xstrdup(cert_file);
+    }
     out->server_name = redis_tls_name_in(cert_file, LOOPBACK);
 }
 

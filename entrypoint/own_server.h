@@ -20,9 +20,10 @@ char *own_server_url(const struct server_conf *conf, bool wants_tls);
  */
 bool own_server_is_here(const struct redis_address *address);
 
-/* For its TLS port: whom it trusts is trusted, or else its own certificate is; the name is one of
- * that certificate; and where it wants one, the certificate that it shows to other servers is ours.
- * Reads its certificate. The caller releases (redis_tls_options_release). */
+/* For its TLS port: whom it trusts as its clients is trusted where they vouch for its certificate,
+ * or else that alone is; the name is one of that certificate; and where it wants one, the
+ * certificate that it shows to other servers is ours. Reads its certificate. The caller releases
+ * (redis_tls_options_release). */
 void own_server_tls(const struct server_conf *conf, struct redis_tls_options *out);
 
 /* The password of its default user, of requirepass, a `user` line or the ACL file, which is read.

@@ -68,6 +68,10 @@ bool redis_tls_validity(const struct redis_tls *tls, struct redis_tls_validity *
  * it is one of them, else the first. Heap; NULL: there is none, or it cannot be read. */
 char *redis_tls_name_in(const char *cert_file, const char *host);
 
+/* Does somebody in the PEM file ca_file vouch for the certificate in cert_file, with what is behind
+ * it there? Whatever the time is, and whom it is for. False where one cannot be read. */
+bool redis_tls_is_vouched(const char *cert_file, const char *ca_file);
+
 DEFINE_CLEANUP(cleanup_redis_tls, struct redis_tls *, redis_tls_free);
 #define auto_redis_tls auto_with(cleanup_redis_tls)
 

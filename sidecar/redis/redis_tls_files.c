@@ -28,6 +28,8 @@ DEFINE_CLEANUP(cleanup_key, EVP_PKEY *, EVP_PKEY_free);
 #define auto_key auto_with(cleanup_key)
 DEFINE_CLEANUP(cleanup_ctx, SSL_CTX *, SSL_CTX_free);
 #define auto_ctx auto_with(cleanup_ctx)
+DEFINE_CLEANUP(cleanup_check, X509_STORE_CTX *, X509_STORE_CTX_free);
+#define auto_check auto_with(cleanup_check)
 
 static void wipe(struct buf *text)
 {
@@ -216,4 +218,25 @@ char *redis_tls_name_in(const char *cert_file, const char *host)
     char *name = cert != NULL ? redis_tls_cert_name(cert, host) : NULL;
     ERR_clear_error();
     return name;
+}
+
+bool redis_tls_is_vouched(const char *cert_file, const char *ca_file)
+{
+    const struct redis_tls_options options = {.ca_file = ca_file};
+    auto_ctx SSL_CTX *ctx = NULL;
+    auto_check X509_STORE_CTX *check = X509_STORE_CTX_new();
+    STACK_OF(X509) *behind = NULL;
+    struct err ignored; /* as above */
+    bool is_vouched;
+
+    if (check == NULL || redis_tls_files_load(&options, &ctx, &ignored) != 0 ||
+        use_cert(ctx, cert_file, &ignored) != 0)
+        return false;
+    (void)SSL_CTX_get0_chain_certs(ctx, &behind); /* or it stays NULL, and is not needed */
+    is_vouched = X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(ctx),
+                                     SSL_CTX_get0_certificate(ctx), behind) == 1;
+    X509_STORE_CTX_set_flags(check, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+    is_vouched = is_vouched && X509_verify_cert(check) == 1;
+    ERR_clear_error();
+    return is_vouched;
 }

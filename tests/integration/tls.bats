@@ -361,6 +361,14 @@ CONF
     has_backup || { cat "$dir/job.err"; return 1; }
     nobody_shows s3cret
     ends_well
+    # its clients' certificates are of another CA
+    rm -rf "${dir:?}/repository/db-0"
+    sed -i -e "s:/ours.crt:/theirs.crt:" -e "\$atls-client-cert-file $certs/stranger.crt" \
+        -e "\$atls-client-key-file $certs/stranger.key" "$dir/conf/redis.conf"
+    REDKEEP_SERVER_USER=root launch entrypoint --with-sidecar -- redis-server "$dir/conf/redis.conf" --dir "$data"
+    until_true has_backup_or_gone
+    has_backup || { cat "$dir/job.err"; return 1; }
+    ends_well
 }
 
 @test "the password of the server beside it is handed to the sidecar, unless one is set" {

@@ -144,22 +144,31 @@ START_TEST(its_certificates_are_enough_to_reach_it)
         const char *conf;
         struct redis_tls_options tls;
     } rows[] = {
-        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file /ca.crt",
-         {"/ca.crt", "@/host.crt", "@/host.key", "redis.test"}},
+        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file ca.crt",
+         {"@/ca.crt", "@/host.crt", "@/host.key", "redis.test"}},
+        /* of its clients alone */
+        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file clients.crt",
+         {"@/host.crt", "@/host.crt", "@/host.key", "redis.test"}},
+        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file none.crt",
+         {"@/host.crt", "@/host.crt", "@/host.key", "redis.test"}},
         {"tls-cert-file loop.crt\ntls-key-file loop.key\ntls-ca-cert-file ca.crt",
          {"@/ca.crt", "@/loop.crt", "@/loop.key", "127.0.0.1"}},
         {"tls-cert-file host.crt\ntls-auth-clients no", {"@/host.crt", NULL, NULL, "redis.test"}},
         {"tls-cert-file host.crt\ntls-auth-clients optional\ntls-ca-cert-dir cas",
          {"@/host.crt", NULL, NULL, "redis.test"}},
-        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file /ca.crt\n"
+        {"tls-cert-file host.crt\ntls-key-file host.key\ntls-ca-cert-file ca.crt\n"
          "tls-client-cert-file loop.crt\ntls-client-key-file loop.key",
-         {"/ca.crt", "@/loop.crt", "@/loop.key", "redis.test"}},
+         {"@/ca.crt", "@/loop.crt", "@/loop.key", "redis.test"}},
         {"tls-cert-file none.crt\ntls-auth-clients no", {"@/none.crt", NULL, NULL, NULL}},
         {"tls-auth-clients no", {NULL, NULL, NULL, NULL}},
     };
     char *dir = tmpdir_new();
     struct tls_ca *ca = tls_ca_new("ca");
+    struct tls_ca *clients = tls_ca_new("clients");
 
+    tls_ca_write(ca, dir, "ca");
+    tls_ca_write(clients, dir, "clients");
+    tls_ca_free(clients);
     tls_ca_issue(ca, &(struct tls_issue){.dns = "redis.test"}, dir, "host");
     tls_ca_issue(ca, &(struct tls_issue){.dns = "redis.test", .ip = "127.0.0.1"}, dir, "loop");
     tls_ca_free(ca);
