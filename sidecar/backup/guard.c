@@ -6,6 +6,7 @@
  */
 #include "backup/guard.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,7 +139,7 @@ static int open_dir(const struct guard_options *options, int *out_fd, struct err
         err->kind = ERR_FAILED; /* a missing directory is no missing backup */
         return err_wrap(err, "guard %s (data-dir)", options->dir);
     }
-    return fs_lock(*out_fd, options->dir, err);
+    return options->beside_server ? 0 : fs_lock(*out_fd, options->dir, err);
 }
 
 int guard(const struct guard_options *options, struct guard_result *out, struct err *err)
@@ -162,7 +163,8 @@ int guard(const struct guard_options *options, struct guard_result *out, struct 
 
     job.manifest_name = manifest_name;
     job.dir_fd = dir_fd;
-    if (rc == 0)
+    assert(!options->beside_server || !options->fix);
+    if (rc == 0 && !options->beside_server)
         rc = check_server(options, err);
     if (rc == 0)
         rc = look_and_mend(&job, &mended, err);

@@ -26,6 +26,7 @@ struct guard_options {
     struct server_names names;
     enum restore_appendonly appendonly; /* auto: judged by what lies there, else both ways */
     bool fix;
+    bool beside_server; /* only looked at: neither a server that runs there nor the lock matters */
     const struct server_version *target; /* the server that will load it; NULL: not known */
     const char *target_from;
     const struct clock *clock;

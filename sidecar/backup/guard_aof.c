@@ -24,13 +24,9 @@ static int find_lone_dump(struct guard_job *job, bool has_entries, struct err *e
         return -1;
     if (!dump.is_there || dump.is_empty)
         return 0;
-    struct stat plain = dump.st;
-    if (fstatat(job->dir_fd, job->names.dbfilename, &plain, AT_SYMLINK_NOFOLLOW) != 0)
-        return err_sys(err, ERR_FAILED, "look at %s", job->names.dbfilename);
-    bool is_link = !S_ISREG(plain.st_mode); /* a server replaces it when it saves */
-    trap.mend = dump.is_whole && !has_entries && !is_link ? GUARD_MEND_LAY_BASE : GUARD_MEND_NONE;
-    trap.fix = is_link ? "put the file itself in the place of the symbolic link, and run redkeep "
-                         "guard --fix again"
+    trap.mend =
+        dump.is_whole && !has_entries && !dump.is_link ? GUARD_MEND_LAY_BASE : GUARD_MEND_NONE;
+    trap.fix = dump.is_link     ? GUARD_NO_LINK
                : !dump.is_whole ? "what the dump holds could not be proven; " GUARD_RESTORE
                : has_entries ? "empty the append-only directory, and run redkeep guard --fix again"
                              : "an append-only set is made whose base is the dump";
@@ -138,7 +134,7 @@ static int judge_mirror(const struct guard_set *set, const char *text, struct er
     if (guard_look_at_dump(job, &dump, err) < 0)
         return -1;
     auto_free char *path = guard_path_of(job, set->list.files[0].name);
-    bool fixable = is_ours && dump.is_whole;
+    bool fixable = is_ours && dump.is_whole && !dump.is_link;
     struct guard_trap trap = {
         .id = "stale-base",
         .when = GUARD_YES,
@@ -146,7 +142,8 @@ static int judge_mirror(const struct guard_set *set, const char *text, struct er
         .file = path,
         .offset = -1,
         .mend = fixable ? GUARD_MEND_LINK_BASE : GUARD_MEND_NONE,
-        .fix = is_ours
+        .fix = is_ours && dump.is_link ? GUARD_NO_LINK
+               : is_ours
                    ? "the base becomes the newer dump"
                    : "if the dump is what should be loaded, remove the append-only directory and "
                      "run redkeep guard --fix",
@@ -157,19 +154,45 @@ static int judge_mirror(const struct guard_set *set, const char *text, struct er
     return 0;
 }
 
-static const char *base_of(const struct aof_manifest *list)
+static const struct aof_file *file_of(const struct aof_manifest *list, enum aof_type type)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (list->files[i].type == AOF_BASE)
-            return list->files[i].name;
+        if (list->files[i].type == type)
+            return &list->files[i];
     return NULL;
+}
+
+/* A server that starts without a set writes the base and then makes the incr; one that is told to
+ * append while it runs (CONFIG SET appendonly yes) makes the incr, and a child then writes the
+ * base. So an empty set of the second kind is what that server held, and a dump beside it is older.
+ */
+static bool is_of_a_start(const struct guard_set *set)
+{
+    const struct aof_file *base = file_of(&set->list, AOF_BASE);
+    const struct aof_file *incr = file_of(&set->list, AOF_INCR);
+    struct stat of_base;
+    struct stat of_incr;
+
+    if (base == NULL || incr == NULL || fstatat(set->fd, base->name, &of_base, 0) != 0 ||
+        fstatat(set->fd, incr->name, &of_incr, 0) != 0)
+        return true;
+    return of_incr.st_mtim.tv_sec > of_base.st_mtim.tv_sec ||
+           (of_incr.st_mtim.tv_sec == of_base.st_mtim.tv_sec &&
+            of_incr.st_mtim.tv_nsec >= of_base.st_mtim.tv_nsec);
+}
+
+static bool has_bytes(const struct guard_job *job, const char *name)
+{
+    struct stat st;
+
+    return fstatat(job->dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
 /* What a server wrote that has started without reading the dump: the next one does the same. */
 static int judge_first_start(const struct guard_set *set, struct err *err)
 {
     struct guard_job *job = set->job;
-    const char *base = base_of(&set->list);
+    const struct aof_file *base = file_of(&set->list, AOF_BASE);
     struct guard_dump dump = {0};
     char ignored[VOLUME_WHAT_MAX];
     bool holds = true;
@@ -181,10 +204,11 @@ static int judge_first_start(const struct guard_set *set, struct err *err)
         return 0;
     if (guard_look_at_dump(job, &dump, err) < 0)
         return -1;
-    if (!dump.is_there || dump.is_empty)
+    if (!dump.is_there || dump.is_empty || !is_of_a_start(set))
         return 0;
-    bool fixable = dump.is_whole && base != NULL;
-    auto_free char *path = base != NULL ? guard_path_of(job, base) : NULL;
+    bool has_old = has_bytes(job, job->names.appendfilename);
+    bool fixable = dump.is_whole && !dump.is_link && base != NULL && !has_old;
+    auto_free char *path = base != NULL ? guard_path_of(job, base->name) : NULL;
     struct guard_trap trap = {
         .id = "empty-aof-beside-dump",
         .when = GUARD_YES,
@@ -192,7 +216,11 @@ static int judge_first_start(const struct guard_set *set, struct err *err)
         .file = path != NULL ? path : job->names.appenddirname,
         .offset = -1,
         .mend = fixable ? GUARD_MEND_FIRST_START : GUARD_MEND_NONE,
-        .fix = fixable          ? "the dump becomes the base"
+        .fix = fixable ? "the dump becomes the base"
+               : has_old
+                   ? "there is an append-only file of a server before 7.0, too: move away the "
+                     "append-only directory, and that one is loaded"
+               : dump.is_link   ? GUARD_NO_LINK
                : !dump.is_whole ? "what the dump holds could not be proven; " GUARD_RESTORE
                                 : "remove the append-only directory, and run redkeep guard --fix "
                                   "again",

@@ -17,6 +17,8 @@
 #define GUARD_NEW_PREFIX "redkeep-new."   /* a file that a fix is writing */
 #define GUARD_KEPT_PREFIX "redkeep-kept." /* what a fix has taken out */
 #define GUARD_RESTORE "restore the newest backup: redkeep restore --force"
+#define GUARD_NO_LINK \
+    "put the file itself in the place of the symbolic link, and run redkeep guard --fix again"
 #define GUARD_YES "appendonly yes"
 #define GUARD_NO "appendonly no"
 
@@ -78,7 +80,8 @@ bool guard_has_run_appending(const struct guard_job *job);
 
 struct guard_dump {
     bool is_there;
-    struct stat st;
+    bool is_link;   /* a symbolic one: a server replaces it when it saves, so it is made no base */
+    struct stat st; /* of the file itself */
     bool is_whole;
     bool is_empty; /* no key, no function */
 };

@@ -58,13 +58,16 @@ int guard_look_at_dump(struct guard_job *job, struct guard_dump *out, struct err
     const struct guard_seen *seen = NULL;
     auto_close int fd = openat(job->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct guard_dump dump = {0};
+    struct stat plain;
 
     if (fd < 0 && errno == ENOENT) {
         *out = dump;
         return 0;
     }
-    if (fd < 0 || fstat(fd, &dump.st) != 0)
+    if (fd < 0 || fstat(fd, &dump.st) != 0 ||
+        fstatat(job->dir_fd, name, &plain, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(err, ERR_FAILED, "open %s", name);
+    dump.is_link = S_ISLNK(plain.st_mode);
     if (!S_ISREG(dump.st.st_mode))
         return err_set(err, ERR_FAILED,
                        "%s is no file. HINT: move it away; a server cannot load it", name);

@@ -209,6 +209,13 @@ static int lay_base(const struct guard_job *job, struct err *err)
     return stage_put(stage, names->appenddirname, err);
 }
 
+/* Can whoever reads the one read the other? */
+static bool is_as_open(const struct stat *dump, const struct stat *base)
+{
+    return dump->st_uid == base->st_uid && dump->st_gid == base->st_gid &&
+           (base->st_mode & ~dump->st_mode & 0777) == 0;
+}
+
 static int link_base(const struct guard_job *job, const struct guard_finding *finding,
                      struct err *err)
 {
@@ -218,16 +225,22 @@ static int link_base(const struct guard_job *job, const struct guard_finding *fi
     auto_close int dump_fd = openat(job->dir_fd, job->names.dbfilename, O_RDONLY | O_CLOEXEC);
     auto_close int fd = -1;
     struct stat st;
+    struct stat old;
 
     if (dump_fd < 0 || fstat(dump_fd, &st) != 0)
         return err_sys(err, ERR_FAILED, "open %s", job->names.dbfilename);
     if (open_aof_dir(job, &aof_fd, err) < 0)
         return -1;
+    if (fstatat(aof_fd, name, &old, 0) != 0)
+        return err_sys(err, ERR_FAILED, "look at %s", finding->file);
     if (unlinkat(aof_fd, new_name, 0) != 0 && errno != ENOENT)
         return err_sys(err, ERR_FAILED, "remove %s", new_name);
-    if (linkat(job->dir_fd, job->names.dbfilename, aof_fd, new_name, 0) == 0)
+    /* the server reads the base that is there; a dump that somebody put there may be another's */
+    if (is_as_open(&st, &old) &&
+        linkat(job->dir_fd, job->names.dbfilename, aof_fd, new_name, 0) == 0)
         fd = openat(aof_fd, new_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    else if (guard_new_file(aof_fd, name, &st, &fd, err) < 0 ||
+    else if (check_room(aof_fd, (uint64_t)st.st_size, finding->file, err) < 0 ||
+             guard_new_file(aof_fd, name, &old, &fd, err) < 0 ||
              guard_copy(dump_fd, fd, 0, (uint64_t)st.st_size, name, err) < 0)
         return -1;
     if (fd < 0)

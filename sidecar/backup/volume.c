@@ -2,7 +2,8 @@
  * The AOF of a first empty start is recognised by its content, never by its size alone: sequence
  * number 1, a base whose RDB holds neither key nor function nor module data (or an empty RESP
  * base), and incrs of 0 bytes. A server that was emptied on purpose and rewrote its AOF has a
- * higher number: that is data.
+ * higher number: that is data. (One that was told to append while it ran and held nothing writes
+ * the same; it holds no data either.)
  */
 #include "backup/volume.h"
 

@@ -7,13 +7,14 @@
 #include "commands/guarding.h"
 
 int guarding_look(const struct restoring *restoring, const struct restore_options *options,
-                  bool fix, struct guard_result *out, struct err *err)
+                  enum guarding how, struct guard_result *out, struct err *err)
 {
     const struct guard_options guard_options = {
         .dir = options->dir,
         .names = options->names,
         .appendonly = options->appendonly,
-        .fix = fix,
+        .fix = how == GUARDING_FIX,
+        .beside_server = how == GUARDING_BESIDE,
         .target = options->target,
         .target_from = options->target_from,
         .clock = restoring->context->clock,
@@ -93,7 +94,9 @@ static int run(const struct command_context *context, struct err *err)
 
     if (restoring_begin(&restoring, &options, err) != 0)
         return -1;
-    int rc = guarding_look(&restoring, &options, command_flag(context, "fix"), &result, err);
+    int rc =
+        guarding_look(&restoring, &options,
+                      command_flag(context, "fix") ? GUARDING_FIX : GUARDING_LOOK, &result, err);
     if (rc == 0)
         rc = guard_judge(&result, restoring.dir, err);
     if (command_flag(context, "json")) {

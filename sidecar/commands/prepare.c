@@ -23,7 +23,8 @@ static int look(const struct restoring *restoring, const struct restore_options 
 {
     enum settings_guard wanted = restoring->context->settings->guard;
 
-    if (guarding_look(restoring, options, wanted == SETTINGS_GUARD_FIX, out, err) != 0)
+    if (guarding_look(restoring, options,
+                      wanted == SETTINGS_GUARD_FIX ? GUARDING_FIX : GUARDING_LOOK, out, err) != 0)
         return -1;
     return guard_judge(out, restoring->dir, err);
 }
@@ -106,26 +107,45 @@ static bool holds_data(const struct command_context *context)
     return dir_fd >= 0 && volume_holds_data(dir_fd, &names, &holds, what, &ignored) == 0 && holds;
 }
 
+/* Would a start lose nothing? The files may change while they are looked at, so more than once. */
+static bool loses_nothing(const struct restoring *restoring, const struct restore_options *options)
+{
+    struct err why;
+
+    for (unsigned look_again = 3; look_again > 0; look_again--) {
+        auto_guard_result struct guard_result seen = {0};
+
+        if (guarding_look(restoring, options, GUARDING_BESIDE, &seen, &why) == 0 &&
+            guard_judge(&seen, restoring->dir, &why) == 0)
+            return true;
+    }
+    log_warn("%s", why.msg);
+    return false;
+}
+
 /* Compose starts this step again with every `up`, also beside the server that it was for; then it
- * is done, whoever holds the lock. INVARIANT (fails closed): an empty volume is none that a server
- * runs on, whatever listens at redis-url. */
+ * is done, whoever holds the lock. INVARIANT (what is on the volume is what the server loads): what
+ * listens at redis-url may be another server, so it is done only where there is data, and nothing
+ * to be mended. */
 static bool is_running_already(const struct command_context *context)
 {
+    struct restoring restoring = {.context = context, .dir = context->settings->data_dir};
     const struct restore_result result = {.restored_to_ms = -1, .reason = "volume-holds-data"};
     const struct guard_result guarded = {0};
+    struct restore_options options = {.at_ms = -1};
     struct err why = {0};
 
-    if (!holds_data(context) ||
-        target_check_server(context, context->settings->data_dir, &why) == 0 ||
-        why.kind != ERR_HOLDS_DATA)
+    if (!holds_data(context) || target_check_server(context, restoring.dir, &why) == 0 ||
+        why.kind != ERR_HOLDS_DATA || restoring_begin(&restoring, &options, &why) != 0 ||
+        !loses_nothing(&restoring, &options))
         return false;
-    log_info("%s: a server runs there already, so nothing is prepared",
-             context->settings->data_dir);
+    log_info("%s: a server runs there already, and a start would lose nothing: nothing is prepared",
+             restoring.dir);
     if (command_flag(context, "json")) {
         auto_json struct json *answer = restoring_answer(&result, NULL);
         answer_in_json(context, answer, &guarded);
     } else {
-        restoring_print(&result, context->settings->data_dir, context->out);
+        restoring_print(&result, restoring.dir, context->out);
     }
     return true;
 }

@@ -141,6 +141,43 @@ cut_by() {
     holds later string:1
 }
 
+@test "an empty start is not made good with a dump that is not the newest" {
+    server_start --appendonly no --save ''
+    cli SET a 1 >/dev/null
+    cli SAVE >/dev/null
+    cli FLUSHALL >/dev/null
+    cli CONFIG SET appendonly yes >/dev/null
+    until_true info_is aof_rewrite_in_progress 0
+    until_true grep -q base "$manifest"
+    server_kill
+    does 0 guard --fix # emptied on purpose
+    server_start --appendonly yes --save ''
+    [[ $(cli DBSIZE) == 0 ]]
+    server_kill
+}
+
+@test "an empty start beside a dump and an old append-only file, or a link, is not mended" {
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    server_stop
+    alone starts_empty
+    server_start --appendonly yes --save ''
+    server_kill
+    printf '*1\r\n$4\r\nPING\r\n' >"$data/appendonly.aof"
+    finds empty-aof-beside-dump '(.fixable | not) and (.fix | test("move away"))'
+    rm "$data/appendonly.aof"
+    mkdir "$data/elsewhere"
+    mv "$data/dump.rdb" "$data/elsewhere/dump"
+    ln -s elsewhere/dump "$data/dump.rdb"
+    finds empty-aof-beside-dump '(.fixable | not) and (.fix | test("symbolic link"))'
+    rm "$data/dump.rdb"
+    mv "$data/elsewhere/dump" "$data/dump.rdb"
+    chown 4711 "$aof"/* # the server's user; root has put the dump there
+    chmod 600 "$data/dump.rdb"
+    mends empty-aof-beside-dump
+    [[ $(stat -c %u "$aof/appendonly.aof.1.base.rdb") == 4711 ]]
+}
+
 @test "a server that was emptied on purpose is none that has started empty" {
     server_start --appendonly no
     cli SET a 1 >/dev/null

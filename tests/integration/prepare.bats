@@ -108,6 +108,21 @@ teardown() {
     [[ -z $(ls -A "$data") ]]
 }
 
+@test "nor beside one that would lose data at its next start, or may be another one" {
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    cli SAVE >/dev/null
+    does 0 prepare --appendonly no
+    refused 4 holds-data prepare --appendonly yes # the set that it then begins would be empty
+    server_kill
+    mkdir "$dir/other"
+    before=$(picture "$data")
+    cli_auth=(--no-auth-warning -a secret)
+    data=$dir/other server_start --requirepass secret # nobody can say whose it is
+    refused 4 holds-data prepare --appendonly yes
+    diff <(echo "$before") <(picture "$data")
+}
+
 @test "what cannot be mended holds the start up" {
     server_start --appendonly yes
     cli SET a 1 >/dev/null
