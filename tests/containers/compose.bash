@@ -52,9 +52,9 @@ one_build() {
     flock -w 600 "$DOCKER_DIR/build.lock" "$@"
 }
 
-# up: as the first lines say; what it says when it fails
+# up [BEFORE...]: as the first lines say, behind one_build where that builds; what it says when it fails
 up() {
-    local log=$dir/up.log before=()
+    local log=$dir/up.log before=("$@")
 
     [[ $command != *--build* ]] || before=(one_build)
     "${before[@]}" bash -c "$command --wait-timeout 300" >"$log" 2>&1 3>&- || {

@@ -67,6 +67,9 @@ comes_back() {
     checkout single
     comes_back
     [[ $(cli MODULE LIST) == *standin* ]] # those of the image, as without redkeep
+    [[ $(compose exec -T redis cat /proc/sys/net/core/somaxconn) == 1024 ]]
+    run --separate-stderr redkeep_does check --only memory-limit --json
+    jq -e '.checks[0].value | contains("768.0 MiB")' <<<"$output" # the sidecar sees the server's limits
     [[ $(cli CONFIG GET appendonly) == *yes && $(cli CONFIG GET save) == *3600* ]]
     has_no_rights redis
     secrets_stay_secret

@@ -45,12 +45,35 @@ teardown() {
     [[ $(compose --profile s3 config --format json | jq -r '.services.s3.entrypoint[-1]') == *'exec versitygw '* ]]
 }
 
+@test "the PID namespace of the server cannot be the sidecar's, as docs/host.md says" {
+    checkout compose
+    printf 'services:\n  redkeep:\n    pid: service:redis\n' >pid.yaml
+    run ! docker compose -f compose.yaml -f pid.yaml config --quiet
+    [[ $output == *"dependency cycle"* ]]
+    sed -i 's/service:redis/host/' pid.yaml
+    docker compose -f compose.yaml -f pid.yaml config --quiet
+}
+
 @test "five minutes: the README's commands, as they stand there" {
     checkout compose
     sed -n '/^```sh$/,/^```$/p' README.md | sed '1d; $d; /^cd compose$/d' >"$dir/commands"
     [[ $(wc -l <"$dir/commands") == 6 ]]
     run --separate-stderr bash -euo pipefail "$dir/commands"
     [[ $status == 0 && ${output//$'\r'/} == $'OK\nhello' ]]
+}
+
+@test "where there is no image of redkeep yet, one build makes it for all that use it" {
+    checkout compose
+    cp -r "$top"/{Makefile,Dockerfile,.dockerignore,sidecar,entrypoint} "$dir/checkout/"
+    mkdir -p "$dir/checkout/tests"
+    cp "$top/tests/house.mk" "$dir/checkout/tests/"
+    export REDKEEP_IMAGE=redkeep:$COMPOSE_PROJECT_NAME # nobody has it
+    run -1 docker image inspect "$REDKEEP_IMAGE"
+    [[ $(compose config --format json | jq '[.services[] | select(.build)] | length') == 1 ]]
+    up one_build
+    made=$(docker image inspect --format '{{.Id}}' "$REDKEEP_IMAGE")
+    [[ $(of prepare '{{.Image}}') == "$made" && $(of redkeep '{{.Image}}') == "$made" ]]
+    [[ $(cli SET key value) == OK ]]
 }
 
 @test "the server ends first, and what it had then outlives the volume" {
@@ -94,6 +117,9 @@ teardown() {
     has_no_rights redkeep
     [[ $(of prepare '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}') == "true [ALL]" ]]
     secrets_stay_secret
+    for service in setup prepare redkeep redis; do
+        [[ $(of "$service" '{{.HostConfig.NanoCpus}}') -ge 1000000000 ]]
+    done
     run ! compose exec -T redis sh -c 'echo >/file'
     [[ $output == *"Read-only file system"* ]]
     [[ $(compose exec -T redis cat /proc/sys/net/core/somaxconn) == 1024 ]]
@@ -184,6 +210,7 @@ http() {
     compose_options=(--profile monitoring)
     up
     has_no_rights prometheus
+    is_health prometheus healthy
     until_true sees_the_sidecar
     prometheus rules | jq -e '[.data.groups[].rules[].name] | length > 5' >/dev/null
 }
