@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "commands/objects.h"
 #include "commands/preparing.h"
 #include "commands/starting.h"
 #include "commands/target.h"
@@ -312,6 +313,21 @@ static int run_both(const struct starting *starting, struct err *err)
     return -1;
 }
 
+/* What the sidecar would say, and end, for ever. */
+static int check_sidecar(const struct settings *settings, struct err *err)
+{
+    auto_redis_address struct redis_address address = {0};
+    const struct redis_tls_options tls = command_tls(settings);
+
+    if (settings->repository == NULL)
+        return err_set(err, ERR_CONFIG,
+                       "--with-sidecar needs a repository. HINT: set REDKEEP_REPOSITORY or "
+                       "--repository to s3://BUCKET/PREFIX or file:///PATH");
+    if (redis_url_parse(settings->redis_url, &address, err) != 0)
+        return -1;
+    return redis_tls_check(&tls, &address, err);
+}
+
 static int run(const struct command_context *context, struct err *err)
 {
     auto_starting struct starting starting = {.context = context};
@@ -328,10 +344,8 @@ static int run(const struct command_context *context, struct err *err)
     if (starting.merged.needs_none)
         with_sidecar = false;
     tell_profile(&starting);
-    if (with_sidecar && starting.settings.repository == NULL)
-        return err_set(err, ERR_CONFIG,
-                       "--with-sidecar needs a repository. HINT: set REDKEEP_REPOSITORY or "
-                       "--repository to s3://BUCKET/PREFIX or file:///PATH");
+    if (with_sidecar && check_sidecar(&starting.settings, err) != 0)
+        return -1;
     raise_limit(&starting);
     if (become_user(&starting, err) != 0)
         return -1;

@@ -371,6 +371,21 @@ CONF
     ends_well
 }
 
+@test "settings of TLS for a server beside it that has none end it before the start" {
+    unset REDKEEP_DATA_DIR REDKEEP_REDIS_URL
+    export REDKEEP_SERVER_USER=root REDKEEP_REDIS_TLS_CA_FILE=$certs/ours.crt
+    launch entrypoint --with-sidecar -- redis-server --port 0 --unixsocket "$socket" --dir "$data"
+    until_true is_gone_or_serves
+    ended 2
+    says 'redis-tls-ca-file is set' 'without TLS'
+    launch entrypoint -- redis-server --port 0 --unixsocket "$socket" --dir "$data"
+    until_true answers # alone it is nobody's matter
+}
+
+is_gone_or_serves() {
+    is_gone "$job" || { answers && pgrep -P "$job" >>"$pids" && kill -KILL "$job"; }
+}
+
 @test "the password of the server beside it is handed to the sidecar, unless one is set" {
     together --port 0 --unixsocket "$socket" --requirepass s3cret
     nobody_shows s3cret
