@@ -180,6 +180,8 @@ static int read_more(struct redis_link *link, const char *command, int64_t until
 int redis_link_read(struct redis_link *link, const char *command, size_t max_bytes,
                     redisReply **out, struct err *err)
 {
+    const redisReader *reader = link->context->reader;
+    size_t got = reader->len - reader->pos;
     int64_t until_ms = end_ms(link);
     void *reply = NULL;
 
@@ -188,11 +190,15 @@ int redis_link_read(struct redis_link *link, const char *command, size_t max_byt
             return fail_context(link, command, err);
         if (reply != NULL)
             break;
-        if (link->context->reader->len > max_bytes)
+        if (got > max_bytes) {
+            set_broken(link, "the answer before was too long");
             return err_set(err, ERR_SERVER, "%s: %s: the answer is longer than %zu bytes",
                            link->label, command, max_bytes);
+        }
+        size_t before = reader->len; /* the parser takes elements out, a read only adds */
         if (read_more(link, command, until_ms, err) != 0)
             return -1;
+        got += reader->len - before;
     }
     *out = reply;
     return 0;

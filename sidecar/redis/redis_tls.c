@@ -261,6 +261,8 @@ ssize_t redis_tls_read(struct redis_tls *tls, char *out, size_t out_size, int64_
     for (;;) {
         size_t len = 0;
 
+        if (clock_mono_ms(clock_system()) >= end_ms) /* what never pauses is never waited for */
+            return fail_late(err);
         ERR_clear_error();
         int rc = SSL_read_ex(tls->ssl, out, out_size, &len);
         if (rc == 1) {

@@ -51,7 +51,7 @@ void redis_tls_free(struct redis_tls *tls);
 int redis_tls_send(struct redis_tls *tls, const char *data, size_t len, int64_t end_ms,
                    struct err *err);
 /* Waits for some bytes until end_ms (monotonic) and returns how many, or 0 at the end of the
- * connection. -1 as redis_tls_send. */
+ * connection. -1 as redis_tls_send; so too when that time is over and there are bytes. */
 ssize_t redis_tls_read(struct redis_tls *tls, char *out, size_t out_size, int64_t end_ms,
                        struct err *err);
 

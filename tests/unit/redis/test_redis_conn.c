@@ -237,6 +237,35 @@ START_TEST(an_answer_without_end_is_cut_off)
 }
 END_TEST
 
+/* Each is taken out of the buffer as it comes. */
+START_TEST(so_is_one_of_elements_without_end)
+{
+    static const char one[] = ":1\r\n";
+    const size_t count = REDIS_INFO_MAX / strlen(one) + 100000;
+    struct buf endless;
+    struct err err = {0};
+
+    buf_init(&endless, SIZE_MAX / 2);
+    ck_assert_int_eq(buf_printf(&endless, &err, "*100000000\r\n"), 0);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(buf_append(&endless, one, strlen(one), &err), 0);
+    const struct redis_peer_step steps[] = {
+        HELLO, {.expect = "INFO", .reply = buf_text(&endless)}, END};
+    struct redis_peer *peer = redis_peer_start(steps, NULL);
+    struct redis *redis = connect_to(redis_peer_url(peer));
+    auto_buf struct buf text;
+
+    buf_init(&text, SIZE_MAX / 2);
+    for (int again = 0; again < 2; again++) {
+        ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+        check_says(&err, again == 0 ? "longer than" : "too long");
+    }
+    redis_free(redis);
+    redis_peer_stop(peer);
+    buf_release(&endless);
+}
+END_TEST
+
 START_TEST(a_connection_that_broke_stays_broken)
 {
     const struct redis_peer_step steps[] = {HELLO, {.expect = "INFO", .hang_up = 1}, END};
@@ -399,6 +428,7 @@ static TCase *scripted_case(void)
     tcase_add_test(tcase, the_password_never_comes_back_in_an_error);
     tcase_add_test(tcase, answers_that_are_no_answers_are_errors);
     tcase_add_test(tcase, an_answer_without_end_is_cut_off);
+    tcase_add_test(tcase, so_is_one_of_elements_without_end);
     tcase_add_test(tcase, a_connection_that_broke_stays_broken);
     tcase_add_test(tcase, replies_to_bgsave_are_sorted_by_their_first_word);
     tcase_add_test(tcase, an_unreachable_server_is_explained);

@@ -3,14 +3,18 @@
  */
 #include "redis/redis_tls.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "redis/redis_conn.h"
 #include "support/leaks.h"
@@ -243,6 +247,35 @@ START_TEST(an_answer_that_is_cut_or_drips_breaks_the_connection)
 }
 END_TEST
 
+START_TEST(nothing_is_read_when_the_time_is_over)
+{
+    const struct tls_peer_script script = {
+        .dir = dir, .name = "good", .answers = {"+OK\r\n", NULL}};
+    const struct redis_tls_options options = {.ca_file = ca_file};
+    struct tls_peer *peer = tls_peer_start(&script);
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)tls_peer_port(peer)),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int64_t end_ms = clock_mono_ms(clock_system()) + PATIENCE_MS;
+    struct redis_tls *tls = NULL;
+    char text[8];
+    struct err err = {0};
+
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_msg(redis_tls_open(fd, "127.0.0.1", &options, PATIENCE_MS, &tls, &err) == 0, "%s",
+                  err.msg);
+    ck_assert_int_eq(redis_tls_send(tls, "PING\r\n", 6, end_ms, &err), 0);
+    ck_assert_int_eq(redis_tls_read(tls, text, 1, end_ms, &err), 1); /* the others are there now */
+    ck_assert_int_eq(redis_tls_read(tls, text, sizeof(text), 0, &err), -1);
+    ck_assert_int_eq(err.code, ETIMEDOUT);
+    redis_tls_free(tls);
+    cleanup_close(&fd);
+    fd = -1;
+    tls_peer_stop(peer);
+}
+END_TEST
+
 START_TEST(files_for_a_way_without_tls_are_refused)
 {
     static const char *const urls[] = {"redis://127.0.0.1:1", "unix:///nowhere"};
@@ -311,6 +344,7 @@ int main(void)
     tcase_add_test(tcase, old_versions_are_not_spoken);
     tcase_add_test(tcase, a_long_answer_comes_whole);
     tcase_add_test(tcase, an_answer_that_is_cut_or_drips_breaks_the_connection);
+    tcase_add_test(tcase, nothing_is_read_when_the_time_is_over);
     tcase_add_test(tcase, files_for_a_way_without_tls_are_refused);
     tcase_add_test(tcase, a_name_that_a_certificate_is_for_is_found);
     suite_add_tcase(suite, tcase);
