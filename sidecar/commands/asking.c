@@ -47,17 +47,25 @@ bool asking_name(const char *redis_url, const struct clock *clock, int timeout_m
     return apart_ask(look_up, address.host, clock, timeout_ms, &answer);
 }
 
+struct store_question {
+    const struct command_context *command;
+    int known_may_delete;
+};
+
 static void ask_store(void *context, struct buf *answer)
 {
-    const struct command_context *command = context;
+    const struct store_question *asked = context;
+    const struct command_context *command = asked->command;
     auto_store struct store *store = NULL;
     struct s3_deleting deleting = {.keeps_versions = -1, .may_delete = -1};
     struct err err = {0};
     struct err ignored; /* it fits */
     auto_free char *below = xasprintf("%s/backups", command->settings->instance);
+    const struct s3_deleting_question question = {.below = below,
+                                                  .known_may_delete = asked->known_may_delete};
 
     if (command_open_store(command, NULL, &store, &err) == 0)
-        (void)s3_deleting_ask(store, below, &deleting, &err); /* err says the rest */
+        (void)s3_deleting_ask(store, &question, &deleting, &err); /* err says the rest */
     (void)buf_append(answer, &deleting, sizeof(deleting), &ignored);
     (void)buf_append(answer, err.msg, strlen(err.msg), &ignored);
 }
@@ -75,7 +83,7 @@ static char *words_of(const char *message)
 
 void asking_bucket(const struct command_context *context, struct check_backup *out, char **out_why)
 {
-    struct command_context asked = *context;
+    struct store_question asked = {.command = context, .known_may_delete = out->may_delete};
     struct s3_deleting deleting;
     auto_buf struct buf answer = {0};
 
@@ -83,6 +91,7 @@ void asking_bucket(const struct command_context *context, struct check_backup *o
     buf_init(&answer, ANSWER_MAX);
     if (!apart_ask(ask_store, &asked, context->clock, BUCKET_MS, &answer) ||
         answer.len < sizeof(deleting)) {
+        out->may_delete = -1;
         *out_why = xasprintf("the bucket has not answered within %d seconds", BUCKET_MS / 1000);
         return;
     }

@@ -12,7 +12,8 @@
  * such a name is not the question. */
 bool asking_name(const char *redis_url, const struct clock *clock, int timeout_ms);
 
-/* Of an s3:// repository: is_versioned and may_delete of *out; *out_why says, in words for the
+/* Of an s3:// repository: is_versioned and may_delete of *out; where that one is not -1 before, it
+ * is what was found then, and no DELETE is tried again. *out_why says, in words for the
  * report, why one of them stays -1 (heap, else NULL). */
 void asking_bucket(const struct command_context *context, struct check_backup *out, char **out_why);
 

@@ -230,7 +230,8 @@ static void fix(const struct command_context *context, struct checking *checking
     (void)check_fix(&options, report); /* the report says what became of each */
 }
 
-static void answer(const struct command_context *context, const struct check_report *report)
+static void answer(const struct command_context *context, const struct checking *checking,
+                   const struct check_report *report)
 {
     if (!command_flag(context, "json")) {
         print_report(report, context->out);
@@ -240,6 +241,8 @@ static void answer(const struct command_context *context, const struct check_rep
     auto_json struct json *object = check_to_json(report);
     if (command_flag(context, "dry-run"))
         json_set_bool(object, "dry_run", true);
+    if (report_is_on() && checking->tried_delete) /* for the sidecar, see checking.c */
+        json_set_bool(object, "may_delete", checking->facts.backup.may_delete == 1);
     command_answer(context, object);
 }
 
@@ -269,7 +272,7 @@ static int run(const struct command_context *context, struct err *err)
     }
     if (command_flag(context, "fix"))
         fix(context, &checking, &report);
-    answer(context, &report);
+    answer(context, &checking, &report);
     enum check_status worst = check_worst(&report);
     bool misses_server = checking.facts.info == NULL && has_unknown(&report);
     check_report_release(&report);

@@ -13,6 +13,7 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "base/report.h"
 #include "commands/asking.h"
 #include "commands/objects.h"
 #include "daemon/http.h"
@@ -24,7 +25,8 @@ enum {
     NAME_MS = 3000,
     SIDECAR_MS = 2000,
     DISK_MS = 3000,
-    STATUS_MAX = 4 * 1024 * 1024
+    STATUS_MAX = 4 * 1024 * 1024,
+    INPUT_MAX = 1024
 };
 
 #define FILE_SCHEME "file://"
@@ -334,6 +336,31 @@ static void ask_sidecar(const struct settings *settings, struct check_facts *fac
     }
 }
 
+/* The sidecar, whose job this is, remembers what a DELETE came to: each one that is refused stands
+ * in the bucket's audit log. -1: by hand, or it does not know. */
+static int known_may_delete(void)
+{
+    auto_json struct json *known = NULL;
+    char text[INPUT_MAX];
+    struct err ignored; /* unknown, then */
+
+    if (!report_is_on() || isatty(STDIN_FILENO))
+        return -1;
+    size_t len = fread(text, 1, sizeof(text), stdin);
+    return json_parse(text, len, &known, &ignored) == 0 ? flag_of(known, "may_delete") : -1;
+}
+
+static void ask_bucket(const struct command_context *context, struct checking *checking)
+{
+    struct check_backup *out = &checking->facts.backup;
+    int known = known_may_delete();
+
+    out->may_delete = known;
+    asking_bucket(context, out, &checking->bucket_why);
+    out->why = checking->bucket_why;
+    checking->tried_delete = known < 0 && out->may_delete >= 0;
+}
+
 static void read_backup(const struct command_context *context, struct checking *checking)
 {
     const struct settings *settings = context->settings;
@@ -362,8 +389,7 @@ static void read_backup(const struct command_context *context, struct checking *
         out->may_delete = access(dir, F_OK) != 0 ? -1 : access(dir, W_OK) == 0;
         out->is_versioned = 0;
     } else if (dir == NULL && settings->lock_days == 0) {
-        asking_bucket(context, out, &checking->bucket_why);
-        out->why = checking->bucket_why;
+        ask_bucket(context, checking);
     }
     ask_sidecar(settings, &checking->facts);
 }

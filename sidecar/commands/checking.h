@@ -22,6 +22,7 @@ struct checking {
     char *bucket_why;
     struct redis *redis; /* NULL: it cannot be asked */
     struct check_reading *volume;
+    bool tried_delete; /* of a bucket, and facts.backup.may_delete is what came of it */
     bool disk_answers; /* that of a file:// repository; true for any other */
 };
 

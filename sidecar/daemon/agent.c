@@ -70,6 +70,7 @@ void agent_configure(struct agent *agent, const struct agent_config *config, str
                                            : 2 * schedule_period(&config->schedule, now.wall_ms);
     agent->status->next_backup_ms = -1;
     agent->is_planned = false;
+    agent->delete_tried_ms = 0; /* they may be other credentials */
     agent_verify_plan(agent, now);
     if (!config->prunes)
         agent_let_go(agent, JOB_PRUNE, now);

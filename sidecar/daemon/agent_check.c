@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
 #include "daemon/agent_state.h"
 
 /* The first backup of all is on its way: there is none yet, but that is no finding. */
@@ -13,6 +14,14 @@ static bool is_settled(const struct agent *agent)
 {
     return agent->status->readiness.state == READINESS_READY && agent->status->has_backups &&
            agent->wanted == AGENT_WHY_NOTHING && !agent_is_running(agent, JOB_BACKUP);
+}
+
+/* What the job need not try again; NULL: nothing. Heap. */
+static char *known_to(const struct agent *agent, struct agent_time now)
+{
+    if (agent->delete_tried_ms == 0 || now.mono_ms - agent->delete_tried_ms >= AGENT_DELETE_MS)
+        return NULL;
+    return xasprintf("{\"may_delete\":%s}", agent->may_delete ? "true" : "false");
 }
 
 void agent_check_tick(struct agent *agent, struct agent_time now)
@@ -24,7 +33,7 @@ void agent_check_tick(struct agent *agent, struct agent_time now)
         return;
     agent->check_was_early = !settled;
     agent->check_ms = now.mono_ms + AGENT_CHECK_MS;
-    agent_start(agent, JOB_CHECK, NULL, now);
+    agent_start(agent, JOB_CHECK, known_to(agent, now), now);
 }
 
 static void log_finding(struct agent *agent, const struct status_check *check)
@@ -71,6 +80,8 @@ void agent_check_ended(struct agent *agent, const struct agent_end *end, struct 
         agent_log(agent, LOG_LEVEL_WARN, "the answer of the check job is none: %s", err.msg);
         return;
     }
+    if (json_get_bool(end->answer, "may_delete", &agent->may_delete, &err) == 0)
+        agent->delete_tried_ms = now.mono_ms; /* it says so when it has tried, and only then */
     for (size_t i = 0; i < checks.count; i++)
         tell(agent, &checks.rows[i], status_checks_find(&status->checks, checks.rows[i].id),
              &lines);

@@ -35,7 +35,8 @@ enum {
     AGENT_PROGRESS_MS = 10 * 1000,    /* between two log lines while the server loads */
     AGENT_CHECK_MS = 10 * 60 * 1000,  /* between two reports on what the data stands on */
     AGENT_CHECK_FIRST_MS = 30 * 1000, /* so long the first one waits for server and repository */
-    AGENT_CHECK_LINES_MAX = 64,       /* of the log, for one report */
+    AGENT_DELETE_MS = 24 * 60 * 60 * 1000, /* between two DELETEs that it tries */
+    AGENT_CHECK_LINES_MAX = 64,            /* of the log, for one report */
     AGENT_ACTIONS_MAX = 128,
     AGENT_MESSAGES_MAX = 16,
 };
@@ -107,8 +108,10 @@ struct agent {
     int64_t heartbeat_ms;   /* monotonic: when the next one is due */
 
     /* the checks */
-    int64_t check_ms;     /* monotonic: when the next one is due */
-    bool check_was_early; /* the last one began before there was anything to see */
+    int64_t check_ms;        /* monotonic: when the next one is due */
+    int64_t delete_tried_ms; /* monotonic: when a check has last tried a DELETE; 0: not known */
+    bool may_delete;         /* what came of it */
+    bool check_was_early;    /* the last one began before there was anything to see */
 
     /* the end */
     bool is_leaving;    /* AGENT_EXIT was given out */

@@ -56,8 +56,8 @@ static int try_to_delete(struct s3 *s3, const char *below, int *out, struct err 
     return 0;
 }
 
-int s3_deleting_ask(struct store *store, const char *below, struct s3_deleting *out,
-                    struct err *err)
+int s3_deleting_ask(struct store *store, const struct s3_deleting_question *question,
+                    struct s3_deleting *out, struct err *err)
 {
     struct s3 *s3 = s3_of(store);
     enum s3_xml_versioning versioning = S3_XML_VERSIONING_NEVER;
@@ -67,8 +67,10 @@ int s3_deleting_ask(struct store *store, const char *below, struct s3_deleting *
     int rc = ask_versioning(s3, &versioning, err);
     if (rc == 0) {
         out->keeps_versions = versioning == S3_XML_VERSIONING_ENABLED;
-        if (versioning == S3_XML_VERSIONING_NEVER)
-            rc = try_to_delete(s3, below, &out->may_delete, err);
+        if (versioning == S3_XML_VERSIONING_NEVER && question->known_may_delete >= 0)
+            out->may_delete = question->known_may_delete;
+        else if (versioning == S3_XML_VERSIONING_NEVER)
+            rc = try_to_delete(s3, question->below, &out->may_delete, err);
     }
     s3->is_opening = false;
     return rc;

@@ -16,10 +16,15 @@ struct s3_deleting {    /* 1, 0; -1: not asked, since the other one tells enough
     int may_delete;
 };
 
-/* store is one of an s3:// repository; keys are tried below the key `below`. One request, two where
+struct s3_deleting_question {
+    const char *below;    /* keys are tried below this one */
+    int known_may_delete; /* what such a question has found before: nothing is tried; -1: nothing */
+};
+
+/* store is one of an s3:// repository. One request, two where
  * no versions are kept, with little patience. ERR_STORE when the bucket does not answer, or refuses
  * to say; *out is -1 for what is not known then, too. */
-int s3_deleting_ask(struct store *store, const char *below, struct s3_deleting *out,
-                    struct err *err);
+int s3_deleting_ask(struct store *store, const struct s3_deleting_question *question,
+                    struct s3_deleting *out, struct err *err);
 
 #endif

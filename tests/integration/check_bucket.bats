@@ -98,6 +98,13 @@ listens() {
     [[ -n $url ]]
 }
 
+# as_job INPUT: the answer of the check job of a sidecar that knows so much
+as_job() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    output=$(timeout 300 bash -c 'export REDKEEP_JOB_FD=9 REDKEEP_JOB_PARENT=$$
+        "$0" check --json 3>&-; exit' "$redkeep" <<<"$1" 9>"$dir/reports")
+}
+
 # asked: of the job that the sidecar has started, in its status
 asked() {
     local body # jq -e takes nothing at all for a yes
@@ -112,4 +119,14 @@ asked() {
     until_true asked
     [[ $(versions) == "$before" ]]
     stop_pid TERM "$job"
+}
+
+@test "a job does not try again what its sidecar knows, and tells what it has tried" {
+    as_job ''
+    json '.may_delete == true and any(.checks[]; .id == "deletable" and .status == "warn")'
+    as_job '{"may_delete": false}' # which is not so, hence it is not tried
+    json '.may_delete == null and any(.checks[]; .id == "deletable" and .status == "ok"
+        and (.value | contains("may not delete")))'
+    does 1 check --json <<<'{"may_delete": false}' # by hand it is tried always
+    json '.may_delete == null and any(.checks[]; .id == "deletable" and .status == "warn")'
 }

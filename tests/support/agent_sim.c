@@ -151,6 +151,9 @@ static void start(struct agent_sim *sim, enum job_kind kind, const char *input)
         tell_message(sim, input);
     if (kind == JOB_HEARTBEAT)
         check_heartbeat(sim);
+    if (kind == JOB_CHECK)
+        (void)snprintf(sim->check_input, sizeof(sim->check_input), "%s",
+                       input != NULL ? input : "");
     agent_sim_job_begin(sim, kind);
     if (job->outcome.cannot_start) {
         struct agent_sim_outcome how = {.exit_code = 1, .answer = ""};

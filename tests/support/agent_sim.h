@@ -86,6 +86,8 @@ struct agent_sim {
     unsigned backups_made;
     bool unproven; /* new backups are not */
 
+    char check_input[32]; /* what the last check was told; "": nothing */
+
     struct buf story; /* what it did */
     struct buf shown; /* what agent_sim_story gave out last */
     struct buf log;   /* what it logged: "warn CODE: text", "info -: text" */

@@ -95,6 +95,43 @@ START_TEST(a_finding_is_logged_once_until_it_is_over_or_worse)
 }
 END_TEST
 
+START_TEST(what_a_delete_came_to_is_known_for_a_day)
+{
+    static const char *const refused = "{\"checks\":[],\"worst\":\"ok\",\"may_delete\":false}";
+    auto_agent_sim struct agent_sim sim;
+
+    agent_sim_init(&sim, "@hourly", AGENT_SIM_NOON);
+    agent_sim_run(&sim, AGENT_SIM_H); /* none was tried, or it told nothing */
+    ck_assert_uint_gt(started(&sim), 4);
+    ck_assert_str_eq(sim.check_input, "");
+    agent_sim_next(&sim, JOB_CHECK, 1, (struct agent_sim_outcome){.answer = refused});
+    agent_sim_run(&sim, 15 * AGENT_SIM_MIN);
+    unsigned before = started(&sim);
+    for (unsigned i = 1; i < 24 * 6 - 1; i++) {
+        agent_sim_run(&sim, 10 * AGENT_SIM_MIN);
+        ck_assert_str_eq(sim.check_input, "{\"may_delete\":false}");
+    }
+    ck_assert_uint_ge(started(&sim), before + 24 * 6 - 3);
+    agent_sim_run(&sim, 30 * AGENT_SIM_MIN);
+    ck_assert_str_eq(sim.check_input, "");
+}
+END_TEST
+
+START_TEST(other_settings_may_be_other_credentials)
+{
+    static const char *const allowed = "{\"checks\":[],\"worst\":\"ok\",\"may_delete\":true}";
+    auto_agent_sim struct agent_sim sim;
+
+    agent_sim_init(&sim, "@hourly", AGENT_SIM_NOON);
+    agent_sim_next(&sim, JOB_CHECK, 1, (struct agent_sim_outcome){.answer = allowed});
+    agent_sim_run(&sim, 15 * AGENT_SIM_MIN);
+    ck_assert_str_eq(sim.check_input, "{\"may_delete\":true}");
+    agent_configure(sim.agent, &sim.config, sim.now);
+    agent_sim_run(&sim, 15 * AGENT_SIM_MIN);
+    ck_assert_str_eq(sim.check_input, "");
+}
+END_TEST
+
 START_TEST(no_report_changes_nothing)
 {
     static const struct agent_sim_outcome bad[] = {
@@ -178,6 +215,8 @@ int main(void)
     tcase_add_test(tcase, the_first_one_waits_for_server_and_repository);
     tcase_add_test(tcase, one_that_saw_no_server_is_made_again_when_there_is_one);
     tcase_add_test(tcase, a_finding_is_logged_once_until_it_is_over_or_worse);
+    tcase_add_test(tcase, what_a_delete_came_to_is_known_for_a_day);
+    tcase_add_test(tcase, other_settings_may_be_other_credentials);
     tcase_add_test(tcase, no_report_changes_nothing);
     tcase_add_test(tcase, a_report_without_end_is_logged_up_to_a_bound);
     tcase_add_test(tcase, at_the_end_it_is_stopped_and_no_more_begins);

@@ -28,14 +28,16 @@ static void refuse(const char *match, int status, const char *code)
     s3_case_rule(match, PEER_ANSWER, 0, text);
 }
 
-static struct s3_deleting ask(int rc, const char *says)
+static struct s3_deleting ask_with(int known_may_delete, int rc, const char *says)
 {
+    const struct s3_deleting_question question = {.below = "db-0/backups",
+                                                  .known_may_delete = known_may_delete};
     auto_store struct store *store = s3_case_open();
     struct s3_deleting deleting = {0};
     struct err err = {0};
 
     s3_peer_put(peer, KEPT, "data", 4);
-    ck_assert_msg(s3_deleting_ask(store, "db-0/backups", &deleting, &err) == rc, "%s", err.msg);
+    ck_assert_msg(s3_deleting_ask(store, &question, &deleting, &err) == rc, "%s", err.msg);
     ck_assert_int_eq(err.kind, rc == 0 ? ERR_NONE : ERR_STORE);
     ck_assert_msg(says == NULL || strstr(err.msg, says) != NULL, "%s", err.msg);
     ck_assert(s3_peer_has(peer, KEPT, "data", 4));
@@ -43,6 +45,11 @@ static struct s3_deleting ask(int rc, const char *says)
     ck_assert_uint_eq(s3_peer_count(peer, "PUT "), 0);
     ck_assert_uint_eq(s3_peer_count(peer, "POST "), 0);
     return deleting;
+}
+
+static struct s3_deleting ask(int rc, const char *says)
+{
+    return ask_with(-1, rc, says);
 }
 
 START_TEST(where_versions_are_kept_no_delete_is_tried)
@@ -77,6 +84,22 @@ START_TEST(else_the_removal_of_a_key_that_nobody_wrote_is_tried)
     ck_assert_uint_eq(s3_peer_count(peer, "DELETE "), 2);
     auto_free char *head = s3_peer_copy_head(peer, "DELETE ");
     ck_assert_ptr_nonnull(strstr(head, "/data.tar.zst"));
+}
+END_TEST
+
+START_TEST(what_was_found_before_is_not_tried_again)
+{
+    for (int known = 0; known <= 1; known++) {
+        s3_peer_clear_rules(peer);
+        answer("?versioning=", NEVER);
+        struct s3_deleting deleting = ask_with(known, 0, NULL);
+        ck_assert_int_eq(deleting.keeps_versions, 0);
+        ck_assert_int_eq(deleting.may_delete, known);
+        s3_peer_clear_rules(peer);
+        answer("?versioning=", IS("Suspended")); /* of the bucket as it is now, it tells nothing */
+        ck_assert_int_eq(ask_with(known, 0, NULL).may_delete, -1);
+    }
+    ck_assert_uint_eq(s3_peer_count(peer, "DELETE "), 0);
 }
 END_TEST
 
@@ -153,6 +176,7 @@ int main(void)
     tcase_add_test(tcase, where_versions_are_kept_no_delete_is_tried);
     tcase_add_test(tcase, where_they_were_kept_once_a_delete_would_leave_a_marker);
     tcase_add_test(tcase, else_the_removal_of_a_key_that_nobody_wrote_is_tried);
+    tcase_add_test(tcase, what_was_found_before_is_not_tried_again);
     tcase_add_test(tcase, a_refusal_is_good_news);
     tcase_add_test(tcase, what_is_no_answer_leaves_it_unknown);
     tcase_add_test(tcase, a_bucket_that_does_not_say_is_not_tried);
