@@ -164,7 +164,7 @@ PYTHON
 parked_by() {
     kubectl patch --local --type json -p "$1" -f "$work/set.json" -o json >"$work/parked.json" || return
     true_of '.spec.template.spec | (.initContainers[] | select(.name == "prepare").args) == ["config"] and
-        (.containers[] | select(.name == "redis") | .args == ["sleep", "infinity"] and
+        (.containers[] | select(.name == "redis") | .args[0] == "sh" and
             (has("startupProbe") or has("livenessProbe") | not))' <"$work/parked.json" >/dev/null
 }
 
