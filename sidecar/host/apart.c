@@ -88,6 +88,18 @@ static bool take_answer(const struct buf *said, struct buf *answer)
            buf_append(answer, said->data + sizeof(len), (size_t)len, &ignored) == 0;
 }
 
+static bool ask_here(apart_fn *question, void *context, struct buf *answer)
+{
+    auto_buf struct buf said = {0};
+    struct err ignored; /* too long is no answer */
+
+    if (cancel_requested())
+        return false;
+    buf_init(&said, answer->max);
+    question(context, &said);
+    return said.len == 0 || buf_append(answer, said.data, said.len, &ignored) == 0;
+}
+
 bool apart_ask(apart_fn *question, void *context, const struct clock *clock, int timeout_ms,
                struct buf *answer)
 {
@@ -96,13 +108,13 @@ bool apart_ask(apart_fn *question, void *context, const struct clock *clock, int
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return false;
+        return ask_here(question, context, answer);
     auto_close int in = ends[0];
     auto_close int out = ends[1];
     buf_init(&said, answer->max + sizeof(uint64_t));
     pid_t pid = fork();
     if (pid < 0)
-        return false;
+        return ask_here(question, context, answer);
     if (pid == 0)
         be_child(question, context, answer->max, out);
     (void)close(take_fd(&out)); /* so that the child's death ends the answer */

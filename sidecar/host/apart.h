@@ -10,12 +10,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-/* Runs in the child: it may wait, allocate and connect, and writes nowhere but to *answer. */
+/* Runs in the child, or here: it may wait, allocate and connect, and writes nowhere but to *answer. */
 typedef void apart_fn(void *context, struct buf *answer);
 
 /* Appends what question has answered to *answer (its ceiling applies). False, and *answer as it
- * was, when it did not within timeout_ms, when there is no child to be had, or when somebody asked
- * to stop; the child is dead then. Call it before any thread is started. */
+ * was, when it did not within timeout_ms, or when somebody asked to stop; the child is dead then.
+ * Where there is no child to be had it is asked here, without a time limit: that it could not be
+ * asked would be no answer. Call it before any thread is started. */
 bool apart_ask(apart_fn *question, void *context, const struct clock *clock, int timeout_ms,
                struct buf *answer);
 

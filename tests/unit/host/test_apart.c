@@ -1,3 +1,4 @@
+// link: -Wl,--wrap=fork -Wl,--wrap=pipe2
 /*
  * A child asks: what it answers comes whole or not at all, and who does not answer is ended.
  */
@@ -25,6 +26,25 @@ static int64_t tick(void *context)
     struct ticking *ticking = context;
 
     return ticking->now_ms += ticking->step_ms;
+}
+
+static bool no_fork;
+static bool no_pipe;
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    errno = EAGAIN;
+    return no_fork ? -1 : __real_fork();
+}
+
+int __real_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags)
+{
+    errno = EMFILE;
+    return no_pipe ? -1 : __real_pipe2(ends, flags);
 }
 
 static void answer_text(void *context, struct buf *answer)
@@ -122,6 +142,36 @@ START_TEST(the_ceiling_is_the_callers)
 }
 END_TEST
 
+START_TEST(without_a_child_it_is_asked_here)
+{
+    static const struct {
+        bool no_fork;
+        bool no_pipe;
+    } cases[] = {{true, false}, {false, true}};
+    size_t much = 3000;
+    char text[] = "here";
+    char nothing[] = "";
+    struct buf answer;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        no_fork = cases[i].no_fork;
+        no_pipe = cases[i].no_pipe;
+        buf_init(&answer, 1000);
+        ck_assert_int_eq(buf_append(&answer, "is: ", 4, &err), 0);
+        ck_assert(apart_ask(answer_text, text, clock_system(), LONG_MS, &answer));
+        ck_assert_str_eq(buf_text(&answer), "is: here");
+        ck_assert(apart_ask(answer_text, nothing, clock_system(), LONG_MS, &answer));
+        ck_assert(!apart_ask(answer_much, &much, clock_system(), LONG_MS, &answer));
+        ck_assert_str_eq(buf_text(&answer), "is: here");
+        buf_release(&answer);
+        no_child_is_left();
+    }
+    no_fork = false;
+    no_pipe = false;
+}
+END_TEST
+
 START_TEST(who_does_not_answer_in_time_is_ended)
 {
     struct ticking ticking = {.clock = {.mono_ms = tick}, .step_ms = 1000};
@@ -177,6 +227,7 @@ int main(void)
     tcase_add_test(tcase, what_the_child_says_is_appended);
     tcase_add_test(tcase, more_than_a_pipe_holds_comes_whole);
     tcase_add_test(tcase, the_ceiling_is_the_callers);
+    tcase_add_test(tcase, without_a_child_it_is_asked_here);
     tcase_add_test(tcase, who_does_not_answer_in_time_is_ended);
     tcase_add_test(tcase, half_an_answer_is_none);
     tcase_add_test(tcase, who_is_asked_to_stop_does_not_wait);
