@@ -402,6 +402,7 @@ int checking_begin(const struct command_context *context, struct checking *out, 
     *checking = (struct checking){.facts = {.root_fd = root_fd}};
     if (root_fd < 0)
         return err_sys(err, ERR_FAILED, "cannot open /");
+    checking->facts.is_job = report_is_on();
     checking->facts.now_ms = clock_wall_ms(context->clock);
     check_read_clock(&checking->facts);
     check_measure_clock(&checking->facts, context->clock);

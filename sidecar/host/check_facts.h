@@ -91,6 +91,7 @@ struct check_facts {
     const struct pairs *info;   /* INFO everything; of a cluster CLUSTER INFO behind it */
     const struct pairs *config; /* CONFIG GET *; NULL: not allowed */
     const char *server_why;
+    bool is_job; /* of a sidecar: there is a server, which may only be away for a moment */
     enum check_login login;
     struct check_tls tls;
     bool is_default_user; /* it lets us in as the user `default`, which is there then */

@@ -126,9 +126,12 @@ static void look_thp(const struct check_facts *facts, struct check_result *resul
     }
     if (opted_out == 0)
         check_bad(result, CHECK_WARN, "%s", mode);
-    else if (facts->info == NULL) /* a node that is made ready for servers */
+    else if (facts->info == NULL && !facts->is_job) /* a node that is made ready for servers */
         check_bad(result, CHECK_WARN, "%s: for every server that does not opt out for itself",
                   mode);
+    else if (facts->info == NULL)
+        check_unknown(result, "%s; whether the server has opted out for itself needs it: %s", mode,
+                      facts->server_why != NULL ? facts->server_why : "it was not asked");
     else
         check_unknown(result,
                       "%s; whether the server has opted out for itself needs its PID namespace "

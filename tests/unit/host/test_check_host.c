@@ -380,6 +380,23 @@ START_TEST(a_node_without_a_server_is_made_ready_for_any)
 }
 END_TEST
 
+START_TEST(a_server_that_is_away_for_a_moment_may_have_opted_out)
+{
+    struct host_case c;
+
+    host_case_open(&c, NULL);
+    host_case_write(&c, THP, "[always] madvise never\n");
+    c.facts.is_job = true;
+    c.facts.server_why = "connection refused";
+    struct check_result result = host_case_look(&c, check_host_rows, "transparent-hugepages");
+    ck_assert_int_eq(result.status, CHECK_UNKNOWN);
+    ck_assert_ptr_nonnull(strstr(result.value, "connection refused"));
+    ck_assert_int_eq(result.act, CHECK_ACT_NONE);
+    host_case_forget(&result);
+    host_case_close(&c);
+}
+END_TEST
+
 START_TEST(a_kernel_without_huge_pages_is_fine)
 {
     struct host_case c;
@@ -466,6 +483,7 @@ int main(void)
     tcase_add_test(tcase, a_server_that_is_reached_by_loopback_shares_our_network);
     tcase_add_test(tcase, a_clock_is_judged_by_what_it_costs);
     tcase_add_test(tcase, a_node_without_a_server_is_made_ready_for_any);
+    tcase_add_test(tcase, a_server_that_is_away_for_a_moment_may_have_opted_out);
     tcase_add_test(tcase, a_kernel_without_huge_pages_is_fine);
     tcase_add_test(tcase, a_machine_type_without_tsc_has_another_fix);
     tcase_add_test(tcase, many_mappings_of_the_server_count);
