@@ -199,19 +199,3 @@ int pair_run(const struct pair_options *options, int *out_exit_code, struct err 
     *out_exit_code = self.pair.exit_code;
     return 0;
 }
-
-char **pair_server_environment(char *const *environment)
-{
-    size_t count = 0;
-    char **list;
-
-    while (environment[count] != NULL)
-        count++;
-    list = xcalloc(count + 1, sizeof(*list));
-    count = 0;
-    for (; *environment != NULL; environment++) {
-        if (strncmp(*environment, "REDKEEP_", strlen("REDKEEP_")) != 0)
-            list[count++] = *environment;
-    }
-    return list;
-}

@@ -25,10 +25,6 @@ struct pair_options {
  * then nothing runs. Call it in a process without other threads and without children. */
 int pair_run(const struct pair_options *options, int *out_exit_code, struct err *err);
 
-/* The same environment without what is redkeep's own, for the server. The caller frees the array
- * alone. */
-char **pair_server_environment(char *const *environment);
-
 /* Puts back what main() changed for redkeep, before the server takes this process's place. */
 void pair_reset_signals(void);
 

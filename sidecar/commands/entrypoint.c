@@ -16,6 +16,7 @@
 
 #include "base/cancel.h"
 #include "base/cleanup.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -164,7 +165,7 @@ static int make_ready(struct starting *starting, struct err *err)
 
 static int become_server(const struct starting *starting, struct err *err)
 {
-    auto_free char **environment = pair_server_environment(environ);
+    auto_free char **environment = environment_of_others(environ);
 
     /* a process 1 that is no longer asking loses what comes between here and the server's handler
      */
@@ -289,7 +290,7 @@ static int run_both(const struct starting *starting, struct err *err)
     static const char *const run_words[] = {"run", NULL};
     static const char *const last_words[] = {"backup", "--offline", "--if-new",
                                              "--backup-lease=off", NULL};
-    auto_free char **environment = pair_server_environment(environ);
+    auto_free char **environment = environment_of_others(environ);
     auto_with(wipe_text) char *password = NULL;
     auto_free char **with_password = sidecar_environment(starting, &password);
     auto_words char **sidecar = own_words(starting, run_words);

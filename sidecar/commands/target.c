@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "commands/objects.h"
@@ -79,6 +80,7 @@ static bool ask_program(const char *program, char *out, size_t out_size)
     int pipe_fd[2];
     pid_t pid = -1;
     posix_spawn_file_actions_t actions;
+    auto_free char **environment = environment_of_others(environ);
     char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL};
 
     if (pipe2(pipe_fd, O_CLOEXEC) != 0)
@@ -87,7 +89,7 @@ static bool ask_program(const char *program, char *out, size_t out_size)
     auto_close int write_fd = pipe_fd[1];
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, write_fd, STDOUT_FILENO);
-    int rc = posix_spawnp(&pid, program, &actions, NULL, arguments, environ);
+    int rc = posix_spawnp(&pid, program, &actions, NULL, arguments, environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     if (rc != 0)
         return false;

@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cancel.h"
+#include "base/environment.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "redis/readiness.h"
@@ -72,7 +74,8 @@ static void list_arguments(const struct scratch_server_options *options,
     out[count] = NULL;
 }
 
-__attribute__((noreturn)) static void become_server(const char *const *arguments, int log_fd,
+__attribute__((noreturn)) static void become_server(const char *const *arguments,
+                                                    char *const *environment, int log_fd,
                                                     pid_t parent)
 {
     sigset_t none;
@@ -84,7 +87,7 @@ __attribute__((noreturn)) static void become_server(const char *const *arguments
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)dup2(log_fd, STDOUT_FILENO);
     (void)dup2(log_fd, STDERR_FILENO);
-    (void)execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+    (void)execvpe(arguments[0], (char *const *)(uintptr_t)arguments, environment);
     _exit(NO_PROGRAM);
 }
 
@@ -94,6 +97,7 @@ int scratch_server_start(const struct scratch_server_options *options, struct sc
     const char *arguments[ARGUMENTS_MAX];
     auto_close int log_fd =
         open(options->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    auto_free char **environment = environment_of_others(environ);
     struct scratch_server *server;
     pid_t parent = getpid();
     pid_t pid;
@@ -105,7 +109,7 @@ int scratch_server_start(const struct scratch_server_options *options, struct sc
     if (pid < 0)
         return err_sys(err, ERR_FAILED, "cannot start %s", options->program);
     if (pid == 0)
-        become_server(arguments, log_fd, parent);
+        become_server(arguments, environment, log_fd, parent);
     server = xcalloc(1, sizeof(*server));
     server->pid = pid;
     server->url = xasprintf("unix://%s", options->socket);

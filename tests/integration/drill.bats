@@ -106,6 +106,20 @@ END
     nothing_left
 }
 
+@test "the server finds none of our secrets in its environment" {
+    server_start
+    cli SET a b >/dev/null
+    backup
+    program witness <<'END'
+#!/bin/sh
+env >>"$(dirname "$0")/environment"
+exec redis-server "$@"
+END
+    AWS_SECRET_ACCESS_KEY=s3cret REDKEEP_HTTP_TOKEN=s3cret does 0 verify --drill
+    (($(grep -c ^PATH= "$dir/environment") >= 2)) # asked for its version, and started
+    ! grep -E '^(REDKEEP|AWS)_' "$dir/environment"
+}
+
 @test "asked to stop, or killed, while the server hangs" {
     server_start
     cli SET a b >/dev/null

@@ -21,7 +21,7 @@
 #include "support/tmpdir.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY "REDKEEP_TEST_PLAY" /* in the environment: what to play */
+#define PLAY "TEST_PLAY" /* in the environment: what to play */
 #define ID RESTORING_NEW
 #define BYTES(text) text, sizeof(text) - 1
 /* 4 keys, as the maker of backups says */
