@@ -101,6 +101,12 @@ int redis_tls_check(const struct redis_tls_options *options, const struct redis_
                        "%s is set, and redis-url is without TLS. HINT: rediss://HOST:PORT with the "
                        "server's tls-port, or leave that setting out",
                        first);
+    if (is_set(options->server_name) &&
+        options->server_name[0] == '.') /* any of them, to OpenSSL */
+        return err_set(err, ERR_CONFIG,
+                       "redis-tls-server-name %.200s begins with a dot. HINT: give the whole name, "
+                       "such as redis%.200s",
+                       options->server_name, options->server_name);
     return 0;
 }
 

@@ -34,7 +34,8 @@ void redis_tls_options_release(struct redis_tls_options *options);
 bool redis_tls_options_are_same(const struct redis_tls_options *a,
                                 const struct redis_tls_options *b);
 
-/* ERR_CONFIG: options for an address without TLS, which would go there unprotected. */
+/* ERR_CONFIG: options for an address without TLS, which would go there unprotected; or a name that
+ * is none. */
 int redis_tls_check(const struct redis_tls_options *options, const struct redis_address *address,
                     struct err *err);
 

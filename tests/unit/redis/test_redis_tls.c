@@ -292,6 +292,19 @@ START_TEST(files_for_a_way_without_tls_are_refused)
 }
 END_TEST
 
+START_TEST(a_domain_is_no_name)
+{
+    const struct redis_options options = {.url = "rediss://127.0.0.1:1",
+                                          .tls = {.server_name = ".test"}};
+    struct redis *redis = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(redis_connect(&options, &redis, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "redis-tls-server-name .test begins with a dot"));
+}
+END_TEST
+
 START_TEST(a_name_that_a_certificate_is_for_is_found)
 {
     static const struct {
@@ -346,6 +359,7 @@ int main(void)
     tcase_add_test(tcase, an_answer_that_is_cut_or_drips_breaks_the_connection);
     tcase_add_test(tcase, nothing_is_read_when_the_time_is_over);
     tcase_add_test(tcase, files_for_a_way_without_tls_are_refused);
+    tcase_add_test(tcase, a_domain_is_no_name);
     tcase_add_test(tcase, a_name_that_a_certificate_is_for_is_found);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
