@@ -112,23 +112,34 @@ static void put_word(struct buf *out, const char *word)
     put(out, "'", 1);
 }
 
+/* Is the word behind it its value, however that begins? */
+static bool wants_value(const char *name)
+{
+    const char *rest = name + strcspn(name, " \t\"'");
+
+    return rest[strspn(rest, " \t")] == '\0' && strcasecmp(name, "--sentinel") != 0;
+}
+
 char *server_line_format(const struct server_line *line)
 {
     struct buf out;
     bool is_hidden = false;
+    bool is_value = false;
 
     buf_init(&out, SIZE_MAX / 2);
     for (size_t i = 0; i < line->count; i++) {
         const char *word = line->words[i];
-        bool is_name = i > 0 && strncmp(word, "--", 2) == 0;
+        bool is_name = i > 0 && !is_value && strncmp(word, "--", 2) == 0;
 
         if (i > 0)
             put(&out, " ", 1);
+        is_value = false;
         if (!is_name && is_hidden) {
             put(&out, "***", 3);
             continue;
         }
         is_hidden = is_name && server_line_is_secret(word + 2);
+        is_value = is_hidden && wants_value(word);
         if (is_hidden && strpbrk(word, " \t\"'") != NULL) {
             put(&out, word, strcspn(word, " \t\"'"));
             put(&out, " ***", 4);
