@@ -173,6 +173,34 @@ static int explain_issuer(const X509 *cert, const char *ca_file, struct err *err
                    issuer);
 }
 
+/* Is it one of "a, b, c"? */
+static bool is_among(const char *names, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = strstr(names, name); at != NULL; at = strstr(at + 1, name)) {
+        if ((at == names || at[-1] == ' ') && (at[len] == '\0' || at[len] == ','))
+            return true;
+    }
+    return false;
+}
+
+static int explain_name(const X509 *cert, const char *name, struct err *err)
+{
+    char names[REDIS_TLS_NAMES_MAX];
+
+    redis_tls_cert_names(cert, names);
+    if (is_among(names, name)) /* a mismatch all the same: it is an address */
+        return err_set(err, ERR_SERVER,
+                       "the server's certificate is for %s as the name of a host and not for that "
+                       "address. HINT: an address has to be in its subjectAltName, as IP:%s",
+                       names, name);
+    return err_set(err, ERR_SERVER,
+                   "the server's certificate is for %s and not for %s. HINT: if that is the "
+                   "server that is meant, set redis-tls-server-name to a name in its certificate",
+                   names, name);
+}
+
 static int explain_cert(int code, const X509 *cert, const char *name, const char *ca_file,
                         struct err *err)
 {
@@ -193,12 +221,7 @@ static int explain_cert(int code, const X509 *cert, const char *name, const char
                        text);
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        redis_tls_cert_names(cert, text);
-        return err_set(err, ERR_SERVER,
-                       "the server's certificate is for %s and not for %s. HINT: if that is the "
-                       "server that is meant, set redis-tls-server-name to a name in its "
-                       "certificate",
-                       text, name);
+        return explain_name(cert, name, err);
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:

@@ -121,6 +121,25 @@ START_TEST(the_certificate_has_to_be_for_who_was_meant)
 }
 END_TEST
 
+START_TEST(an_address_as_the_name_of_a_host_is_told)
+{
+    static const struct {
+        struct tls_issue issue;
+        const char *says;
+    } rows[] = {
+        {{.common_name = "127.0.0.1"}, "subjectAltName, as IP:127.0.0.1"},
+        {{.dns = "127.0.0.10,DNS:127.0.0.1,DNS:b"}, "subjectAltName, as IP:127.0.0.1"},
+        {{.dns = "127.0.0.10,DNS:a127.0.0.1"}, "set redis-tls-server-name"},
+    };
+    const struct tls_peer_script script = {.dir = dir, .name = "odd"};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        tls_ca_issue(ca, &rows[i].issue, dir, "odd");
+        check_refused(&script, PATIENCE_MS, rows[i].says);
+    }
+}
+END_TEST
+
 START_TEST(a_certificate_has_its_time)
 {
     const struct tls_peer_script script = {.dir = dir, .name = "odd"};
@@ -351,6 +370,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, the_certificate_has_to_be_for_who_was_meant, 0,
                         sizeof(names) / sizeof(names[0]));
+    tcase_add_test(tcase, an_address_as_the_name_of_a_host_is_told);
     tcase_add_test(tcase, a_certificate_has_its_time);
     tcase_add_test(tcase, what_is_no_tls_is_told_by_its_words);
     tcase_add_test(tcase, alerts_are_put_into_words);
