@@ -117,7 +117,7 @@ exec redis-server "$@"
 END
     AWS_SECRET_ACCESS_KEY=s3cret REDKEEP_HTTP_TOKEN=s3cret does 0 verify --drill
     (($(grep -c ^PATH= "$dir/environment") >= 2)) # asked for its version, and started
-    ! grep -E '^(REDKEEP|AWS)_' "$dir/environment"
+    [[ $(grep -cE '^(REDKEEP|AWS)_' "$dir/environment") == 0 ]]
 }
 
 @test "asked to stop, or killed, while the server hangs" {

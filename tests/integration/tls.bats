@@ -413,5 +413,5 @@ sidecar_runs() {
     pgrep -P "$job" >>"$pids"
     tr '\0' '\n' <"/proc/$sidecar/environ" >"$dir/environ"
     grep -q "^REDKEEP_REDIS_URL=$REDKEEP_REDIS_URL" "$dir/environ"
-    ! grep s3cret "$dir/environ"
+    [[ $(grep -c s3cret "$dir/environ") == 0 ]]
 }
