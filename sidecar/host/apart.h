@@ -10,7 +10,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-/* Runs in the child, or here: it may wait, allocate and connect, and writes nowhere but to *answer. */
+/* Runs in the child, or here: it may wait, allocate and connect, and writes nowhere but to *answer.
+ */
 typedef void apart_fn(void *context, struct buf *answer);
 
 /* Appends what question has answered to *answer (its ceiling applies). False, and *answer as it
