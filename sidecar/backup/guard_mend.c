@@ -216,6 +216,18 @@ static bool is_as_open(const struct stat *dump, const struct stat *base)
            (base->st_mode & ~dump->st_mode & 0777) == 0;
 }
 
+/* A copy is no older than what it is of: by a second, since that is all that some file systems
+ * tell. Else the next look takes the dump for a newer one. */
+static int set_younger(int fd, const struct stat *than, const char *path, struct err *err)
+{
+    const struct timespec times[2] = {
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = than->st_mtim.tv_sec + 1, .tv_nsec = than->st_mtim.tv_nsec},
+    };
+
+    return futimens(fd, times) == 0 ? 0 : err_sys(err, ERR_FAILED, "set the time of %s", path);
+}
+
 static int link_base(const struct guard_job *job, const struct guard_finding *finding,
                      struct err *err)
 {
@@ -241,7 +253,8 @@ static int link_base(const struct guard_job *job, const struct guard_finding *fi
         fd = openat(aof_fd, new_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     else if (check_room(aof_fd, (uint64_t)st.st_size, finding->file, err) < 0 ||
              guard_new_file(aof_fd, name, &old, &fd, err) < 0 ||
-             guard_copy(dump_fd, fd, 0, (uint64_t)st.st_size, name, err) < 0)
+             guard_copy(dump_fd, fd, 0, (uint64_t)st.st_size, name, err) < 0 ||
+             set_younger(fd, &st, finding->file, err) < 0)
         return -1;
     if (fd < 0)
         return err_sys(err, ERR_FAILED, "open %s", new_name);

@@ -174,6 +174,7 @@ cut_by() {
     mv "$data/elsewhere/dump" "$data/dump.rdb"
     chown 4711 "$aof"/* # the server's user; root has put the dump there
     chmod 600 "$data/dump.rdb"
+    touch "$data/dump.rdb" # a copy of this very second is no older one
     mends empty-aof-beside-dump
     [[ $(stat -c %u "$aof/appendonly.aof.1.base.rdb") == 4711 ]]
 }
