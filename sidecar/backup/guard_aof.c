@@ -204,8 +204,22 @@ static int judge_first_start(const struct guard_set *set, struct err *err)
         return 0;
     if (guard_look_at_dump(job, &dump, err) < 0)
         return -1;
-    if (!dump.is_there || dump.is_empty || !is_of_a_start(set))
+    if (!dump.is_there || dump.is_empty)
         return 0;
+    if (!is_of_a_start(set)) {
+        (void)guard_add(job,
+                        &(struct guard_trap){
+                            .id = "empty-aof-beside-dump",
+                            .when = GUARD_YES,
+                            .file = job->names.appenddirname,
+                            .offset = -1,
+                            .fix = "if the dump is what should be loaded, remove the append-only "
+                                   "directory and run redkeep guard --fix"},
+                        "the append-only set is empty, by its times what a server wrote that held "
+                        "nothing when it was told to append, and there is a dump with data: the "
+                        "server starts empty");
+        return 0;
+    }
     bool has_old = has_bytes(job, job->names.appendfilename);
     bool fixable = dump.is_whole && !dump.is_link && base != NULL && !has_old;
     auto_free char *path = base != NULL ? guard_path_of(job, base->name) : NULL;
