@@ -152,7 +152,9 @@ static long on_control(BIO *bio, int command, long number, void *pointer)
 
 static bool has_bio(struct redis_tls *tls)
 {
-    tls->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "redkeep socket");
+    /* without an index of its own: there are 127 of them for a process that may connect for years,
+     * and nobody looks for a BIO of ours by its type */
+    tls->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "redkeep socket");
     if (tls->method == NULL || BIO_meth_set_write(tls->method, on_write) != 1 ||
         BIO_meth_set_read(tls->method, on_read) != 1 ||
         BIO_meth_set_ctrl(tls->method, on_control) != 1)
