@@ -34,6 +34,7 @@ pair() {
     mkdir "$data"
     server_start --replicaof 127.0.0.1 "$port" --appendonly no --save ''
     until_true info_is master_link_status up
+    until_true has_no_child "$primary_server" # what fed the replica is no save to be held
     replid=$(info master_replid) # the first replica of a server gives it a new one
     data=$volume
     socket=$primary
@@ -58,6 +59,10 @@ ended_well() {
     }
 }
 
+has_no_child() {
+    ! pgrep -P "$1"
+}
+
 waits_for_lease() {
     grep "waiting for the lease .*$replid.*, which db-0 holds" "$dir/turn-1.err"
 }
@@ -68,7 +73,10 @@ take_turns() {
     turn 0
     hold_save
     turn 1
-    until_true waits_for_lease
+    until_true waits_for_lease || {
+        tail "$dir"/turn-*.err
+        return 1
+    }
     let_save_go
     ended_well 0
     ended_well 1
