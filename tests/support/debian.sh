@@ -35,9 +35,12 @@ root() {
     line=$(source_of "$suite")
     packages=$(IFS=,; echo "$*")
     mkdir -p "$(dirname "$dir")"
+    # mmdebstrap hands dpkg's hooks to dash by the number of a descriptor, of which dash reads one digit:
+    # what this process has inherited must leave the small numbers free
     mmdebstrap --quiet --variant=minbase ${packages:+--include="$packages"} \
         --aptopt='Acquire::Check-Valid-Until "false"' \
-        --aptopt='Acquire::Check-Date "false"' "$suite" "$dir" "$line" </dev/null >&2
+        --aptopt='Acquire::Check-Date "false"' "$suite" "$dir" "$line" \
+        </dev/null >&2 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
     touch "$dir/.complete"
 }
 
