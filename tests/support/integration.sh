@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs bats files, two at a time: most of a test is waiting. A skip is a failure, and so is a file that
+# Runs bats files, one more at a time than there are processors: most of a test is waiting. A skip is a failure, and so is a file that
 # does not come to its end in time: bats itself waits for ever for whoever still holds its output.
 # usage: integration.sh NAME FILE.bats...    NAME is what was asked for, "" for all
 set -uo pipefail
@@ -35,7 +35,7 @@ export -f one
 # the longest first, so that the last one is short
 mapfile -t files < <(stat -c '%s %n' "$@" | sort -rn | cut -d ' ' -f 2-)
 # shellcheck disable=SC2016 # the inner shell expands it
-printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P 2 bash -c 'one "$1"' one
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P $(($(nproc) + 1)) bash -c 'one "$1"' one
 
 planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$work"/*.tap | awk '{n += $1} END {print n + 0}')
 passed=$(cat "$work"/*.tap | grep '^ok ' | grep -c -v '# skip')
