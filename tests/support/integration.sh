@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs bats files, one more at a time than there are processors: most of a test is waiting. A skip is a failure, and so is a file that
-# does not come to its end in time: bats itself waits for ever for whoever still holds its output.
+# Runs bats files, one more at a time than there are processors: most of a test is waiting. A skip is a
+# failure, and so is a file that does not come to its end in time: bats itself waits for ever for
+# whoever still holds its output.
 # usage: integration.sh NAME FILE.bats...    NAME is what was asked for, "" for all
 set -uo pipefail
 
