@@ -151,12 +151,6 @@ static bool ends(const char *text, const char *tail)
     return len >= strlen(tail) && strcmp(text + len - strlen(tail), tail) == 0;
 }
 
-static bool is_temp(const char *name)
-{
-    return begins(name, "temp-") &&
-           (ends(name, ".rdb") || (begins(name, "temp-rewriteaof-") && ends(name, ".aof")));
-}
-
 /* When data was last written: what is older was given up by whoever wrote it. */
 static int64_t newest_data(const struct guard_job *job)
 {
@@ -206,7 +200,7 @@ static int look_at_entries(struct guard_job *job, struct err *err)
 
         if (fstatat(job->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue; /* it has gone meanwhile */
-        if (is_temp(name) && S_ISREG(st.st_mode))
+        if (volume_is_temp(name) && S_ISREG(st.st_mode) && strcmp(name, job->names.dbfilename) != 0)
             find_temp(job, name, &st);
         else if (!is_known(job, name) && unknown++ < UNKNOWN_MAX)
             (void)guard_add(job,

@@ -202,6 +202,7 @@ const struct trap traps[] = {
     {"leftover-temp-file", 0, 1, YES, {WHOLE_SET, {"temp-12.rdb", RDB_HALF, NULL, 0, 9999}}},
     {"leftover-temp-file", 0, 0, YES, {WHOLE_SET, {"temp-12.rdb", RDB_HALF, NULL, 0, 0}}},
     {"leftover-temp-file", 0, 0, NO, {{"temp-rewriteaof-12.aof", BYTES(SET), 9999}}},
+    {NULL, 0, 0, YES, {WHOLE_SET, {"temp-import.rdb", RDB, NULL, 0, 9999}}},
     {"leftover-temp-file", 0, 1, YES, {WHOLE_SET, {DIR "redkeep-new.x", BYTES("x"), 0}}},
     {"unknown-entry", 0, 0, YES, {WHOLE_SET, {"nodes.conf", BYTES("x"), 0}}},
     {"unfinished-restore", 0, 1, YES, {WHOLE_SET, {".redkeep-restore.partial/x", BYTES("x"), 0}}},
