@@ -36,8 +36,75 @@ static int find_lone_dump(struct guard_job *job, bool has_entries, struct err *e
     return 0;
 }
 
+/* An old file of 0 bytes is taken for the base like any other, as a server before 7.0 leaves it
+ * that was told to append beside a dump. */
+static int judge_empty_old_file(struct guard_job *job, bool is_listed, struct err *err)
+{
+    struct guard_dump dump = {0};
+
+    if (guard_look_at_dump(job, &dump, err) < 0)
+        return -1;
+    if (!dump.is_there || dump.is_empty)
+        return 0;
+    bool fixable = !is_listed && dump.is_whole && !dump.is_link;
+    struct guard_trap trap = {
+        .id = "empty-aof-beside-dump",
+        .when = GUARD_YES,
+        .loses = true,
+        .file = job->names.appendfilename,
+        .offset = -1,
+        .mend = fixable ? GUARD_MEND_REMOVE : GUARD_MEND_NONE,
+        .fix = fixable        ? "it is removed, and the dump becomes the base of a set"
+               : is_listed    ? "remove it and the append-only directory, and run redkeep guard "
+                                "--fix again"
+               : dump.is_link ? GUARD_NO_LINK
+                              : "what the dump holds could not be proven; " GUARD_RESTORE,
+    };
+    (void)guard_add(job, &trap,
+                    "an append-only file of 0 bytes, of a server before 7.0, is what the server "
+                    "takes for its base, and there is a dump with data: the server starts empty, "
+                    "and its next save overwrites the dump");
+    return 0;
+}
+
+static bool has_bytes(const struct guard_job *job, const char *name)
+{
+    struct stat st;
+
+    return fstatat(job->dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+}
+
+/* It lies beside a set that the server takes. */
+static int find_ignored_old_file(struct guard_job *job, struct err *err)
+{
+    const char *name = job->names.appendfilename;
+    char ignored[VOLUME_WHAT_MAX];
+    bool holds = true;
+
+    if (volume_entry_holds_data(job->dir_fd, job->names.appenddirname, &job->names, &holds, ignored,
+                                err) < 0)
+        return -1;
+    bool loses = !holds && has_bytes(job, name);
+    struct guard_trap trap = {
+        .id = "old-aof-ignored",
+        .when = GUARD_YES,
+        .loses = loses,
+        .file = name,
+        .offset = -1,
+        .fix = loses ? "if it is what should be loaded, move away the append-only directory; else "
+                       "move it away"
+                     : "move it away when it is not missed",
+    };
+    (void)guard_add(job, &trap,
+                    loses ? "an append-only file of a server before 7.0, beside a set of a newer "
+                            "one that is empty: the server does not read it, and starts empty"
+                          : "an append-only file of a server before 7.0, beside a set of a newer "
+                            "one: the server does not read it");
+    return 0;
+}
+
 /* A file from before 7.0, at the top, is what the server then takes for its base. */
-static int judge_old_file(struct guard_job *job, bool is_used, struct err *err)
+static int judge_old_file(struct guard_job *job, struct err *err)
 {
     const char *name = job->names.appendfilename;
     auto_close int fd = openat(job->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -47,17 +114,6 @@ static int judge_old_file(struct guard_job *job, bool is_used, struct err *err)
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return err_sys(err, ERR_FAILED, "open %s", name);
-    if (!is_used) {
-        (void)guard_add(job,
-                        &(struct guard_trap){.id = "old-aof-ignored",
-                                             .when = GUARD_YES,
-                                             .file = name,
-                                             .offset = -1,
-                                             .fix = "move it away when it is not missed"},
-                        "an append-only file of a server before 7.0, beside a set of a newer one: "
-                        "the server does not read it");
-        return 0;
-    }
     if (guard_look_at_head(fd, name, &content, err) < 0)
         return -1;
     if (content == GUARD_RDB && guard_read_rdb(job, fd, name, &seen, err) < 0)
@@ -111,7 +167,8 @@ static int look_without_manifest(const struct guard_set *set, struct err *err)
                       "the base, and appends to an incr file that is there",
             err);
     if (has_old)
-        return judge_old_file(job, true, err);
+        return has_bytes(job, job->names.appendfilename) ? judge_old_file(job, err)
+                                                         : judge_empty_old_file(job, false, err);
     return find_lone_dump(job, entries.count > 0, err);
 }
 
@@ -179,13 +236,6 @@ static bool is_of_a_start(const struct guard_set *set)
     return of_incr.st_mtim.tv_sec > of_base.st_mtim.tv_sec ||
            (of_incr.st_mtim.tv_sec == of_base.st_mtim.tv_sec &&
             of_incr.st_mtim.tv_nsec >= of_base.st_mtim.tv_nsec);
-}
-
-static bool has_bytes(const struct guard_job *job, const char *name)
-{
-    struct stat st;
-
-    return fstatat(job->dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
 /* What a server wrote that has started without reading the dump: the next one does the same. */
@@ -311,9 +361,10 @@ static int look_with_manifest(struct guard_set *set, const struct buf *text, str
     if (set->list.count == 0)
         return look_without_manifest(set, err);
     if (has_old && is_upgrading(set))
-        return judge_old_file(job, true, err);
+        return has_bytes(job, job->names.appendfilename) ? judge_old_file(job, err)
+                                                         : judge_empty_old_file(job, true, err);
     if (guard_judge_listed(set, err) < 0 || guard_judge_unlisted(set, err) < 0 ||
-        (has_old && judge_old_file(job, false, err) < 0) || judge_first_start(set, err) < 0)
+        (has_old && find_ignored_old_file(job, err) < 0) || judge_first_start(set, err) < 0)
         return -1;
     return judge_mirror(set, buf_text(text), err);
 }

@@ -141,6 +141,31 @@ cut_by() {
     holds later string:1
 }
 
+@test "an append-only file of 0 bytes, of before 7.0, beside a dump: the server starts empty" {
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    server_stop
+    : >"$data/appendonly.aof"
+    alone starts_empty
+    finds empty-aof-beside-dump '.fixable and .file == "appendonly.aof"'
+    does 0 guard --appendonly no
+    does 0 guard --fix --json
+    json '[.findings[] | select(.fixed) | .id] == ["empty-aof-beside-dump", "dump-without-aof"]'
+    does 0 guard
+    holds a
+}
+
+@test "an append-only file of before 7.0 beside a set that is empty: the server starts empty" {
+    server_start --appendonly yes --save ''
+    server_kill
+    printf '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n' >"$data/appendonly.aof"
+    alone starts_empty
+    finds old-aof-ignored '.fixable | not'
+    rm -r "$aof"
+    holds a
+    does 0 guard
+}
+
 @test "an empty start is not made good with a dump that is not the newest" {
     server_start --appendonly no --save ''
     cli SET a 1 >/dev/null
@@ -637,9 +662,10 @@ two_incrs() {
     json '[.findings[] | select(.id == "leftover-temp-file" and .fixable) | .file] | sort
         == ["temp-123.rdb", "temp-rewriteaof-bg-5.aof"]'
     json '.findings[] | select(.id == "unknown-entry" and .file == "nodes.conf")'
+    touch -d '2 days ago' "$data/temp-import.rdb" # somebody's
     does 0 guard --fix
     [[ ! -e $data/temp-123.rdb && ! -e $data/temp-rewriteaof-bg-5.aof ]]
-    [[ -e $data/temp-9.rdb && -e $data/nodes.conf ]]
+    [[ -e $data/temp-9.rdb && -e $data/nodes.conf && -e $data/temp-import.rdb ]]
     holds a b c
 }
 
