@@ -156,7 +156,7 @@ static int agree(const char *setting, const char *ours, const char *theirs, cons
                    "%s: a server that starts now would lose data: it is started with %s %.200s, "
                    "and redkeep is set to %.200s, so what one writes the other does not read. "
                    "HINT: leave out redkeep's setting %s: the server's is taken",
-                   dir, setting, theirs, ours, setting);
+                   dir, setting, theirs, ours, strcmp(setting, "dir") == 0 ? "data-dir" : setting);
 }
 
 static bool is_same_dir(const char *a, const char *b)

@@ -346,7 +346,8 @@ CONF
 
 @test "settings that say something else than the server's arguments end it" {
     mkdir "$dir/elsewhere"
-    REDKEEP_DATA_DIR=$dir/elsewhere refuses 6 'would lose data' elsewhere -- -- "${server[@]}" "$socket"
+    REDKEEP_DATA_DIR=$dir/elsewhere refuses 6 'would lose data' elsewhere \
+        "leave out redkeep's setting data-dir" -- -- "${server[@]}" "$socket"
     REDKEEP_APPENDONLY=yes refuses 6 'would lose data' appendonly -- -- "${server[@]}" "$socket"
     REDKEEP_DBFILENAME=x.rdb refuses 6 'would lose data' x.rdb -- -- "${server[@]}" "$socket"
     REDKEEP_APPENDDIRNAME=x refuses 6 'would lose data' appenddirname -- -- "${server[@]}" "$socket"
