@@ -36,116 +36,6 @@ static int find_lone_dump(struct guard_job *job, bool has_entries, struct err *e
     return 0;
 }
 
-/* An old file of 0 bytes is taken for the base like any other, as a server before 7.0 leaves it
- * that was told to append beside a dump. */
-static int judge_empty_old_file(struct guard_job *job, bool is_listed, struct err *err)
-{
-    struct guard_dump dump = {0};
-
-    if (guard_look_at_dump(job, &dump, err) < 0)
-        return -1;
-    if (!dump.is_there || dump.is_empty)
-        return 0;
-    bool fixable = !is_listed && dump.is_whole && !dump.is_link;
-    struct guard_trap trap = {
-        .id = "empty-aof-beside-dump",
-        .when = GUARD_YES,
-        .loses = true,
-        .file = job->names.appendfilename,
-        .offset = -1,
-        .mend = fixable ? GUARD_MEND_REMOVE : GUARD_MEND_NONE,
-        .fix = fixable        ? "it is removed, and the dump becomes the base of a set"
-               : is_listed    ? "remove it and the append-only directory, and run redkeep guard "
-                                "--fix again"
-               : dump.is_link ? GUARD_NO_LINK
-                              : "what the dump holds could not be proven; " GUARD_RESTORE,
-    };
-    (void)guard_add(job, &trap,
-                    "an append-only file of 0 bytes, of a server before 7.0, is what the server "
-                    "takes for its base, and there is a dump with data: the server starts empty, "
-                    "and its next save overwrites the dump");
-    return 0;
-}
-
-static bool has_bytes(const struct guard_job *job, const char *name)
-{
-    struct stat st;
-
-    return fstatat(job->dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
-}
-
-/* It lies beside a set that the server takes. */
-static int find_ignored_old_file(struct guard_job *job, struct err *err)
-{
-    const char *name = job->names.appendfilename;
-    char ignored[VOLUME_WHAT_MAX];
-    bool holds = true;
-
-    if (volume_entry_holds_data(job->dir_fd, job->names.appenddirname, &job->names, &holds, ignored,
-                                err) < 0)
-        return -1;
-    bool loses = !holds && has_bytes(job, name);
-    struct guard_trap trap = {
-        .id = "old-aof-ignored",
-        .when = GUARD_YES,
-        .loses = loses,
-        .file = name,
-        .offset = -1,
-        .fix = loses ? "if it is what should be loaded, move away the append-only directory; else "
-                       "move it away"
-                     : "move it away when it is not missed",
-    };
-    (void)guard_add(job, &trap,
-                    loses ? "an append-only file of a server before 7.0, beside a set of a newer "
-                            "one that is empty: the server does not read it, and starts empty"
-                          : "an append-only file of a server before 7.0, beside a set of a newer "
-                            "one: the server does not read it");
-    return 0;
-}
-
-/* A file from before 7.0, at the top, is what the server then takes for its base. */
-static int judge_old_file(struct guard_job *job, struct err *err)
-{
-    const char *name = job->names.appendfilename;
-    auto_close int fd = openat(job->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    enum guard_content content = GUARD_COMMANDS;
-    const struct guard_seen *seen = NULL;
-
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return err_sys(err, ERR_FAILED, "open %s", name);
-    if (guard_look_at_head(fd, name, &content, err) < 0)
-        return -1;
-    if (content == GUARD_RDB && guard_read_rdb(job, fd, name, &seen, err) < 0)
-        return -1;
-    if (seen != NULL && (!guard_judge_rdb(job, seen, "corrupt-base", GUARD_YES, name) ||
-                         seen->rdb == GUARD_RDB_OPAQUE))
-        return 0;
-    size_t before = job->result->count;
-    int rc = guard_judge_commands(job, fd, name, seen != NULL ? seen->end : 0, true, err);
-    for (size_t i = before; i < job->result->count; i++) {
-        struct guard_finding *finding = &job->result->findings[i];
-
-        /* what is taken out of it could only be kept at the top, where nothing of ours may be */
-        finding->mend = GUARD_MEND_NONE;
-        finding->fixable = false;
-        free(finding->fix);
-        finding->fix = xstrdup("mend it with redis-check-aof --fix, on a copy; or " GUARD_RESTORE);
-    }
-    return rc;
-}
-
-static int has_old_file(const struct guard_job *job, bool *out, struct err *err)
-{
-    struct stat st;
-
-    *out = fstatat(job->dir_fd, job->names.appendfilename, &st, 0) == 0;
-    if (!*out && errno != ENOENT)
-        return err_sys(err, ERR_FAILED, "look at %s", job->names.appendfilename);
-    *out = *out && S_ISREG(st.st_mode);
-    return 0;
-}
-
 static int look_without_manifest(const struct guard_set *set, struct err *err)
 {
     struct guard_job *job = set->job;
@@ -153,7 +43,7 @@ static int look_without_manifest(const struct guard_set *set, struct err *err)
     auto_fs_list struct fs_list entries = {0};
     bool has_old = false;
 
-    if (has_old_file(job, &has_old, err) < 0)
+    if (guard_has_old_file(job, &has_old, err) < 0)
         return -1;
     if (set->fd >= 0 &&
         (guard_list_by_name(set, &there, err) < 0 || fs_list_dir(set->fd, ".", &entries, err) < 0))
@@ -167,8 +57,7 @@ static int look_without_manifest(const struct guard_set *set, struct err *err)
                       "the base, and appends to an incr file that is there",
             err);
     if (has_old)
-        return has_bytes(job, job->names.appendfilename) ? judge_old_file(job, err)
-                                                         : judge_empty_old_file(job, false, err);
+        return guard_judge_old_file(job, false, err);
     return find_lone_dump(job, entries.count > 0, err);
 }
 
@@ -270,7 +159,7 @@ static int judge_first_start(const struct guard_set *set, struct err *err)
                         "server starts empty");
         return 0;
     }
-    bool has_old = has_bytes(job, job->names.appendfilename);
+    bool has_old = guard_old_file_has_bytes(job);
     bool fixable = dump.is_whole && !dump.is_link && base != NULL && !has_old;
     auto_free char *path = base != NULL ? guard_path_of(job, base->name) : NULL;
     struct guard_trap trap = {
@@ -354,17 +243,16 @@ static int look_with_manifest(struct guard_set *set, const struct buf *text, str
     bool usable = false;
     bool has_old = false;
 
-    if (parse_manifest(set, text, &usable, err) < 0 || has_old_file(job, &has_old, err) < 0)
+    if (parse_manifest(set, text, &usable, err) < 0 || guard_has_old_file(job, &has_old, err) < 0)
         return -1;
     if (!usable)
         return 0;
     if (set->list.count == 0)
         return look_without_manifest(set, err);
     if (has_old && is_upgrading(set))
-        return has_bytes(job, job->names.appendfilename) ? judge_old_file(job, err)
-                                                         : judge_empty_old_file(job, true, err);
+        return guard_judge_old_file(job, true, err);
     if (guard_judge_listed(set, err) < 0 || guard_judge_unlisted(set, err) < 0 ||
-        (has_old && find_ignored_old_file(job, err) < 0) || judge_first_start(set, err) < 0)
+        (has_old && guard_find_ignored_old_file(job, err) < 0) || judge_first_start(set, err) < 0)
         return -1;
     return judge_mirror(set, buf_text(text), err);
 }
@@ -453,6 +341,19 @@ static int64_t written_at(const struct guard_set *set)
     return newest;
 }
 
+/* Is the base still the dump? Of a copy, where there are no links, its size tells: its time is
+ * later than that of the dump. */
+static bool mirrors(const struct guard_set *set, const struct buf *text,
+                    const struct guard_dump *dump)
+{
+    struct stat base;
+
+    return dump->is_there && set->list.count == 1 &&
+           strncmp(buf_text(text), VOLUME_MIRROR_LINE, strlen(VOLUME_MIRROR_LINE)) == 0 &&
+           fstatat(set->fd, set->list.files[0].name, &base, 0) == 0 &&
+           base.st_size == dump->st.st_size;
+}
+
 int guard_look_at_ignored_aof(struct guard_job *job, const struct guard_dump *dump, struct err *err)
 {
     auto_close int fd = -1;
@@ -468,7 +369,8 @@ int guard_look_at_ignored_aof(struct guard_job *job, const struct guard_dump *du
         return 0;
     set.fd = fd;
     set.list = list;
-    if (!guard_holds_data(&set, &list) || (dump->is_there && written_at(&set) <= dump->st.st_mtime))
+    if (!guard_holds_data(&set, &list) || mirrors(&set, &text, dump) ||
+        (dump->is_there && written_at(&set) <= dump->st.st_mtime))
         return 0;
     auto_free char *path = guard_path_of(job, job->manifest_name);
     (void)guard_add(

@@ -1,7 +1,7 @@
 /*
  * What the parts of a guard share: guard.c drives, guard_look.c looks at the directory, guard_aof.c
- * at the append-only set, guard_set.c at its files, guard_file.c into one file, guard_mend.c mends,
- * guard_keep.c keeps what that takes out. For them alone.
+ * at the append-only set, guard_set.c at its files, guard_old.c at that of before 7.0, guard_file.c
+ * into one, guard_mend.c mends, guard_keep.c keeps what that takes out. For them alone.
  */
 #ifndef BACKUP_GUARD_JOB_H
 #define BACKUP_GUARD_JOB_H
@@ -91,6 +91,15 @@ int guard_look_at_dump(struct guard_job *job, struct guard_dump *out, struct err
 /* The set that a server with appendonly no passes over. */
 int guard_look_at_ignored_aof(struct guard_job *job, const struct guard_dump *dump,
                               struct err *err);
+
+/* Is there an append-only file of a server before 7.0? */
+int guard_has_old_file(const struct guard_job *job, bool *out, struct err *err);
+bool guard_old_file_has_bytes(const struct guard_job *job);
+/* Finds what is wrong with it where the server takes it for its base; is_listed: a manifest says so
+ * already. */
+int guard_judge_old_file(struct guard_job *job, bool is_listed, struct err *err);
+/* It lies beside a set that the server takes. */
+int guard_find_ignored_old_file(struct guard_job *job, struct err *err);
 
 /* Reads a whole RDB; *out is borrowed until the next one. */
 int guard_read_rdb(struct guard_job *job, int fd, const char *path, const struct guard_seen **out,
