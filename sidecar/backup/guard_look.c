@@ -61,6 +61,11 @@ int guard_look_at_dump(struct guard_job *job, struct guard_dump *out, struct err
     struct stat plain;
 
     if (fd < 0 && errno == ENOENT) {
+        if (fstatat(job->dir_fd, name, &plain, AT_SYMLINK_NOFOLLOW) == 0)
+            return err_set(err, ERR_FAILED,
+                           "%s is a symbolic link to a file that is not there: the server would "
+                           "start empty. HINT: mount what it leads to, or remove it",
+                           name);
         *out = dump;
         return 0;
     }

@@ -397,6 +397,22 @@ START_TEST(what_cannot_be_looked_at_is_an_error)
 }
 END_TEST
 
+START_TEST(a_dump_on_a_volume_that_is_not_mounted_is_an_error)
+{
+    static const enum restore_appendonly all[] = {YES, NO, AUTO};
+
+    ck_assert_int_eq(symlinkat("/nowhere/at/all/dump.rdb", dir_fd, "dump.rdb"), 0);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        auto_guard_result struct guard_result result = {0};
+        struct err err = {0};
+
+        ck_assert_int_eq(run(all[i], true, &result, &err), -1);
+        ck_assert_int_eq(err.kind, ERR_FAILED);
+        ck_assert_ptr_nonnull(strstr(err.msg, "a file that is not there"));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("guard");
@@ -415,6 +431,7 @@ int main(void)
     tcase_add_test(tcase, a_dump_behind_a_symbolic_link_is_not_made_a_base);
     tcase_add_test(tcase, an_empty_start_beside_a_dump_is_made_good_only_with_a_proven_dump);
     tcase_add_test(tcase, what_cannot_be_looked_at_is_an_error);
+    tcase_add_test(tcase, a_dump_on_a_volume_that_is_not_mounted_is_an_error);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);
