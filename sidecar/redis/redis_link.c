@@ -14,7 +14,14 @@
 #include "base/clock.h"
 #include "redis/redis_hint.h"
 
-#define CHUNK_BYTES 16384 /* a TLS record's content */
+#define CHUNK_BYTES 16384  /* a TLS record's content */
+#define ELEMENTS_MAX 65536 /* CONFIG GET * has a thousand */
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
 
 /* The connection is unusable; says why in the words of the operating system or of hiredis. */
 static int fail_io(const struct redis_link *link, const char *command, const char *why,
@@ -68,6 +75,27 @@ static int64_t end_ms(const struct redis_link *link)
     return clock_mono_ms(clock_system()) + link->timeout_ms;
 }
 
+/* hiredis believes the number and makes room for all of them at once, level by level; and where
+ * memory is given without being there, as servers want it, it looks at all of that room again when
+ * it frees it. NULL ends the reply. */
+static void *make_array(const redisReadTask *task, element_count count)
+{
+    const struct redis_link *link = task->privdata;
+
+    return count <= ELEMENTS_MAX ? link->hiredis->createArray(task, count) : NULL;
+}
+
+static void bound_arrays(struct redis_link *link)
+{
+    redisReader *reader = link->context->reader;
+
+    link->hiredis = reader->fn;
+    link->makers = *reader->fn;
+    link->makers.createArray = make_array;
+    reader->fn = &link->makers;
+    reader->privdata = link;
+}
+
 int redis_link_open(struct redis_link *link, const struct redis_address *address,
                     const struct redis_tls_options *tls, struct err *err)
 {
@@ -83,6 +111,7 @@ int redis_link_open(struct redis_link *link, const struct redis_address *address
         return err_set(err, ERR_SERVER, "%s: connecting: no memory", link->label);
     if (link->context->err != 0)
         return fail_io(link, "connecting", link->context->errstr, err);
+    bound_arrays(link);
     if (redisSetTimeout(link->context, timeout) != REDIS_OK)
         return fail_io(link, "connecting", link->context->errstr, err);
     /* hiredis does not ask for it, and our children must not inherit the connection */
@@ -186,8 +215,11 @@ int redis_link_read(struct redis_link *link, const char *command, size_t max_byt
     void *reply = NULL;
 
     for (;;) {
-        if (redisGetReplyFromReader(link->context, &reply) != REDIS_OK)
+        if (redisGetReplyFromReader(link->context, &reply) != REDIS_OK) {
+            if (link->context->err == REDIS_ERR_OOM)
+                set_broken(link, "the answer has more elements than there is room for");
             return fail_context(link, command, err);
+        }
         if (reply != NULL)
             break;
         if (got > max_bytes) {

@@ -17,11 +17,14 @@
 struct redis_link {
     const char *label; /* for messages; borrowed */
     int timeout_ms;
-    redisContext *context; /* NULL: closed */
-    struct redis_tls *tls; /* NULL: plain */
+    redisContext *context;            /* NULL: closed */
+    struct redis_tls *tls;            /* NULL: plain */
+    redisReplyObjectFunctions makers; /* of replies: hiredis' own, but for arrays */
+    const redisReplyObjectFunctions *hiredis;
 };
 
-/* Connects, with label and timeout_ms set. The caller closes it in any case. */
+/* Connects, with label and timeout_ms set. The caller closes it in any case, and does not move it
+ * until then. */
 int redis_link_open(struct redis_link *link, const struct redis_address *address,
                     const struct redis_tls_options *tls, struct err *err);
 void redis_link_close(struct redis_link *link);

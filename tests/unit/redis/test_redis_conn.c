@@ -240,15 +240,15 @@ END_TEST
 /* Each is taken out of the buffer as it comes. */
 START_TEST(so_is_one_of_elements_without_end)
 {
-    static const char one[] = ":1\r\n";
-    const size_t count = REDIS_INFO_MAX / strlen(one) + 100000;
+    static const char one[] = "$200\r\n%0200d\r\n";
+    const size_t count = REDIS_INFO_MAX / 200 + 1000;
     struct buf endless;
     struct err err = {0};
 
     buf_init(&endless, SIZE_MAX / 2);
-    ck_assert_int_eq(buf_printf(&endless, &err, "*100000000\r\n"), 0);
+    ck_assert_int_eq(buf_printf(&endless, &err, "*60000\r\n"), 0);
     for (size_t i = 0; i < count; i++)
-        ck_assert_int_eq(buf_append(&endless, one, strlen(one), &err), 0);
+        ck_assert_int_eq(buf_printf(&endless, &err, one, 1), 0);
     const struct redis_peer_step steps[] = {
         HELLO, {.expect = "INFO", .reply = buf_text(&endless)}, END};
     struct redis_peer *peer = redis_peer_start(steps, NULL);
@@ -263,6 +263,32 @@ START_TEST(so_is_one_of_elements_without_end)
     redis_free(redis);
     redis_peer_stop(peer);
     buf_release(&endless);
+}
+END_TEST
+
+/* Else there would be gigabytes of room for what never comes, and all of that looked at again. */
+START_TEST(elements_without_end_are_not_waited_for)
+{
+    static const char *const replies[] = {"*65537\r\n", "*2147483647\r\n",
+                                          "*1\r\n*2\r\n*2147483647\r\n"};
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct redis_peer_step steps[] = {
+            HELLO, {.expect = "INFO", .reply = replies[i]}, END};
+        struct redis_peer *peer = redis_peer_start(steps, NULL);
+        struct redis *redis = connect_to(redis_peer_url(peer));
+        auto_buf struct buf text;
+        struct err err = {0};
+
+        buf_init(&text, REDIS_INFO_MAX);
+        for (int again = 0; again < 2; again++) {
+            ck_assert_int_eq(redis_info(redis, NULL, &text, &err), -1);
+            check_says(&err, "more elements than there is room for");
+            ck_assert_int_eq(err.code, EIO);
+        }
+        redis_free(redis);
+        redis_peer_stop(peer);
+    }
 }
 END_TEST
 
@@ -429,6 +455,7 @@ static TCase *scripted_case(void)
     tcase_add_test(tcase, answers_that_are_no_answers_are_errors);
     tcase_add_test(tcase, an_answer_without_end_is_cut_off);
     tcase_add_test(tcase, so_is_one_of_elements_without_end);
+    tcase_add_test(tcase, elements_without_end_are_not_waited_for);
     tcase_add_test(tcase, a_connection_that_broke_stays_broken);
     tcase_add_test(tcase, replies_to_bgsave_are_sorted_by_their_first_word);
     tcase_add_test(tcase, an_unreachable_server_is_explained);
