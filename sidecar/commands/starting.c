@@ -1,6 +1,7 @@
 /* The words are read twice: for what is the user's own, and with what a profile has added. */
 #include "commands/starting.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -18,6 +19,8 @@ void starting_release(struct starting *starting)
     server_conf_release(&starting->merged);
     server_line_release(&starting->line);
     free(starting->word_list);
+    free(starting->flag_list);
+    free(starting->flags);
     free(starting->cwd);
     free(starting->redis_url);
     free(starting->version);
@@ -32,6 +35,34 @@ static bool ends_with_conf(const char *word)
     return len > strlen(".conf") && strcmp(word + len - strlen(".conf"), ".conf") == 0;
 }
 
+/* The entrypoint of the official Valkey image puts the words of this variable behind all others. */
+static void take_flags(struct starting *starting)
+{
+    const char *set = starting->wrapper != NULL ? getenv("VALKEY_EXTRA_FLAGS") : NULL;
+
+    if (set == NULL)
+        return;
+    starting->flags = xstrdup(set);
+    starting->flag_list = xcalloc(strlen(set) + 1, sizeof(*starting->flag_list));
+    for (char *rest = starting->flags, *word; (word = strsep(&rest, " \t\n")) != NULL;)
+        if (*word != '\0')
+            starting->flag_list[starting->flag_count++] = word;
+}
+
+/* What a server makes of the list, with what a wrapper puts behind it. */
+static int read_conf(const struct starting *starting, const struct server_words *list,
+                     struct server_conf *out, struct err *err)
+{
+    size_t count = list->count + starting->flag_count;
+    auto_free char **all = xcalloc(count + 1, sizeof(*all));
+
+    memcpy(all, list->list, list->count * sizeof(*all));
+    for (size_t i = 0; i < starting->flag_count; i++)
+        all[list->count + i] = starting->flag_list[i];
+    return server_conf_read(&(struct server_words){.list = all, .count = count}, starting->cwd, out,
+                            err);
+}
+
 /* As in the official images, `--appendonly yes` or `redis.conf` alone is for the server that is
  * there. */
 static int take_words(struct starting *starting, struct err *err)
@@ -43,6 +74,7 @@ static int take_words(struct starting *starting, struct err *err)
 
     if (arguments->word_count > 0 && server_line_is_wrapper(arguments->words[0]))
         starting->wrapper = arguments->words[at++];
+    take_flags(starting);
     if (at == arguments->word_count)
         return err_set(err, ERR_CONFIG,
                        "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
@@ -127,7 +159,7 @@ int starting_understand(struct starting *starting, struct err *err)
         return err_sys(err, ERR_FAILED, "cannot tell the working directory");
     if (primary_find(starting->context->settings, &starting->primary, &starting->primary_port,
                      err) != 0 ||
-        server_conf_read(&starting->words, starting->cwd, &starting->own, err) != 0)
+        read_conf(starting, &starting->words, &starting->own, err) != 0)
         return -1;
     server_line_make(&starting->words, &starting->own,
                      &(struct server_additions){.wrapper = starting->wrapper,
@@ -137,7 +169,7 @@ int starting_understand(struct starting *starting, struct err *err)
                      &starting->line);
     merged.list = starting->line.words + (starting->wrapper != NULL);
     merged.count = starting->line.count - (starting->wrapper != NULL);
-    if (server_conf_read(&merged, starting->cwd, &starting->merged, err) != 0)
+    if (read_conf(starting, &merged, &starting->merged, err) != 0)
         return -1;
     settle(starting);
     return 0;

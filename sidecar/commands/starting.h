@@ -15,7 +15,10 @@ struct starting {
     const char *wrapper;       /* that the user has named in front of the server; NULL: none */
     struct server_words words; /* the user's, without it */
     char **word_list;
-    struct server_conf own; /* what they mean */
+    char *flags; /* that the wrapper takes from the environment; NULL: none */
+    char **flag_list;
+    size_t flag_count;
+    struct server_conf own; /* what they mean, with those flags */
     enum profile profile;
     char *primary; /* that the setting makes it replicate; NULL: none */
     uint16_t primary_port;

@@ -378,6 +378,26 @@ CONF
     refuses 2 'cannot start' -- -- /nonexistent/server --version
 }
 
+@test "flags that the entrypoint of the Valkey image takes from the environment count" {
+    mkdir -p "$dir/bin"
+    printf '#!/bin/sh\nexec "$@" $VALKEY_EXTRA_FLAGS\n' >"$dir/bin/docker-entrypoint.sh"
+    chmod 755 "$dir/bin/docker-entrypoint.sh"
+    wrapper=("$dir/bin/docker-entrypoint.sh" "${server[@]}" "$socket" --dir "$data")
+    export VALKEY_EXTRA_FLAGS=$' --appendonly  yes\t--dbfilename other.rdb '
+    serves --with-sidecar --profile rdb -- "${wrapper[@]}"
+    is appendonly yes
+    cli SET key value
+    end_server
+    lose_volume
+    serves -- "${wrapper[@]}"
+    is dbfilename other.rdb
+    [[ $(cli GET key) == value ]]
+    end_server
+    REDKEEP_DBFILENAME=dump.rdb refused 6 corrupt entrypoint -- "${wrapper[@]}"
+    does 0 entrypoint --print -- "${server[@]}" "$socket" --dir "$data" # no wrapper, nobody reads it
+    [[ $output == *$'\nappendonly no\n'* ]]
+}
+
 @test "a SIGTERM before the server is there keeps it from starting" {
     cat >"$dir/server" <<SERVER
 #!/bin/bash
