@@ -63,6 +63,28 @@ static int read_conf(const struct starting *starting, const struct server_words 
                             err);
 }
 
+/* INVARIANT (what is on the volume is what the server loads): what a script starts, and with which
+ * arguments, cannot be told. (Nor may it be asked for its version: it may start a server.) A shell
+ * alone is for a person. */
+static int check_no_script(const char *program, bool is_alone, struct err *err)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "ash", "busybox"};
+    const char *slash = strrchr(program, '/');
+    const char *name = slash != NULL ? slash + 1 : program;
+    size_t len = strlen(name);
+    bool is_script = len > 3 && strcmp(name + len - 3, ".sh") == 0;
+
+    for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+        is_script = is_script || (!is_alone && strcmp(name, shells[i]) == 0);
+    if (!is_script)
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "redkeep entrypoint cannot see which server, with which arguments, %.200s "
+                   "starts, and so not what it will load. HINT: let the script start redkeep: exec "
+                   "redkeep entrypoint -- redis-server [ARGUMENT]...",
+                   program);
+}
+
 /* As in the official images, `--appendonly yes` or `redis.conf` alone is for the server that is
  * there. */
 static int take_words(struct starting *starting, struct err *err)
@@ -79,6 +101,8 @@ static int take_words(struct starting *starting, struct err *err)
         return err_set(err, ERR_CONFIG,
                        "redkeep entrypoint needs the server to start. HINT: redkeep entrypoint "
                        "[OPTION]... -- redis-server [ARGUMENT]...");
+    if (check_no_script(arguments->words[at], at + 1 == arguments->word_count, err) != 0)
+        return -1;
     starting->word_list = xcalloc(arguments->word_count + 2, sizeof(*starting->word_list));
     if (arguments->words[at][0] == '-' || ends_with_conf(arguments->words[at]))
         starting->word_list[count++] =

@@ -398,6 +398,18 @@ CONF
     [[ $output == *$'\nappendonly no\n'* ]]
 }
 
+@test "a script in the server's place is refused, and not started" {
+    printf '#!/bin/sh\necho "$@" >>"%s"\nexec redis-server --appendonly yes\n' "$dir/started" >"$dir/start.sh"
+    chmod 755 "$dir/start.sh"
+    for command in "$dir/start.sh" 'sh -c redis-server' '/bin/bash -c redis-server' 'docker-entrypoint.sh sh -c redis-server'; do
+        # shellcheck disable=SC2086 # words
+        refused 2 config entrypoint -- $command
+        says 'let the script start redkeep'
+    done
+    [[ ! -e $dir/started && -z $(ls -A "$data") ]]
+    does 0 entrypoint --print -- sh # a person's
+}
+
 @test "a SIGTERM before the server is there keeps it from starting" {
     cat >"$dir/server" <<SERVER
 #!/bin/bash
