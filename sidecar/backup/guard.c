@@ -144,17 +144,12 @@ static int open_dir(const struct guard_options *options, int *out_fd, struct err
 
 int guard(const struct guard_options *options, struct guard_result *out, struct err *err)
 {
-    const struct server_names *set = &options->names;
     struct guard_result mended = {0};
     struct guard_result found = {0};
     struct guard_job job = {
         .options = options,
         .result = &found,
-        .names = {.dbfilename = set->dbfilename != NULL ? set->dbfilename : "dump.rdb",
-                  .appendfilename =
-                      set->appendfilename != NULL ? set->appendfilename : "appendonly.aof",
-                  .appenddirname =
-                      set->appenddirname != NULL ? set->appenddirname : "appendonlydir"},
+        .names = volume_names_of(&options->names),
     };
     auto_free char *manifest_name = xasprintf("%s.manifest", job.names.appendfilename);
     auto_close int dir_fd = -1;

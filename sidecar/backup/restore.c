@@ -223,12 +223,7 @@ static void discard(const struct restore_job *job)
 
 static int restore_locked(const struct restore_job *job, struct err *err)
 {
-    const struct server_names *set = &job->options->names;
-    struct volume_names names = {
-        .dbfilename = set->dbfilename != NULL ? set->dbfilename : "dump.rdb",
-        .appendfilename = set->appendfilename != NULL ? set->appendfilename : "appendonly.aof",
-        .appenddirname = set->appenddirname != NULL ? set->appenddirname : "appendonlydir",
-    };
+    const struct volume_names names = volume_names_of(&job->options->names);
     enum stage_found found = STAGE_NONE;
     bool is_done = false;
     bool go_on = false;

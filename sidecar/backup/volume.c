@@ -20,6 +20,15 @@
 #include "redis/aof_manifest.h"
 #include "redis/rdb_probe.h"
 
+struct volume_names volume_names_of(const struct server_names *set)
+{
+    return (struct volume_names){
+        .dbfilename = set->dbfilename != NULL ? set->dbfilename : "dump.rdb",
+        .appendfilename = set->appendfilename != NULL ? set->appendfilename : "appendonly.aof",
+        .appenddirname = set->appenddirname != NULL ? set->appenddirname : "appendonlydir",
+    };
+}
+
 static void say_file(char what[VOLUME_WHAT_MAX], const char *name, uint64_t size)
 {
     char human[32];

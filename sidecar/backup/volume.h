@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "backup/server_files.h"
 #include "base/err.h"
 
 struct volume_names { /* all set */
@@ -20,6 +21,9 @@ struct volume_names { /* all set */
     const char *appendfilename;
     const char *appenddirname;
 };
+
+/* Those that are set, else what Redis has by default. Borrowed. Pure. */
+struct volume_names volume_names_of(const struct server_names *set);
 
 #define VOLUME_WHAT_MAX 400
 /* err_advise, when there is no such directory at all */

@@ -94,11 +94,7 @@ int preparing_run(const struct command_context *context, bool is_replica, bool *
 static bool holds_data(const struct command_context *context)
 {
     const struct server_names set = command_names(context);
-    const struct volume_names names = {
-        .dbfilename = set.dbfilename != NULL ? set.dbfilename : "dump.rdb",
-        .appendfilename = set.appendfilename != NULL ? set.appendfilename : "appendonly.aof",
-        .appenddirname = set.appenddirname != NULL ? set.appenddirname : "appendonlydir",
-    };
+    const struct volume_names names = volume_names_of(&set);
     auto_close int dir_fd = open(context->settings->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char what[VOLUME_WHAT_MAX];
     struct err ignored;

@@ -174,6 +174,21 @@ static const struct {
     {"temp-mine.rdb", &(const struct volume_names){"temp-mine.rdb", "a", "b"}, "temp-mine.rdb"},
 };
 
+START_TEST(names_that_are_not_set_are_those_of_redis)
+{
+    const struct volume_names none = volume_names_of(&(const struct server_names){0});
+    const struct volume_names set = volume_names_of(&(const struct server_names){
+        .dbfilename = "d", .appendfilename = "f", .appenddirname = "n"});
+
+    ck_assert_str_eq(none.dbfilename, "dump.rdb");
+    ck_assert_str_eq(none.appendfilename, "appendonly.aof");
+    ck_assert_str_eq(none.appenddirname, "appendonlydir");
+    ck_assert_str_eq(set.dbfilename, "d");
+    ck_assert_str_eq(set.appendfilename, "f");
+    ck_assert_str_eq(set.appenddirname, "n");
+}
+END_TEST
+
 START_TEST(a_volume_holds_what_a_server_could_load)
 {
     char what[VOLUME_WHAT_MAX];
@@ -390,6 +405,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_set_timeout(tcase, 300); /* a ceiling for slow machines, not an expectation */
+    tcase_add_test(tcase, names_that_are_not_set_are_those_of_redis);
     tcase_add_loop_test(tcase, a_volume_holds_what_a_server_could_load, 0, COUNT(volumes));
     tcase_add_loop_test(tcase, an_append_only_set_of_a_first_empty_start_is_no_data, 0,
                         COUNT(servers));
