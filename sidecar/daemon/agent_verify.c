@@ -131,10 +131,8 @@ static void failed(struct agent *agent, enum job_kind job, struct agent_time now
     const struct status_job *shown = &agent->status->jobs[job];
     enum problem problem = shown->last_problem;
 
-    /* of these the next list that works says that they are over */
-    if (problem == PROBLEM_STORE_UNREACHABLE || problem == PROBLEM_STORE_MISSING)
-        agent->held[job] = PROBLEM_NONE;
-    else
+    /* of these the next list that works says that they are over; and nothing of the one before */
+    if (problem != PROBLEM_STORE_UNREACHABLE && problem != PROBLEM_STORE_MISSING)
         agent->held[job] = problem;
     agent_raise(agent, problem, true, now, shown->last_message);
 }

@@ -185,6 +185,33 @@ START_TEST(retention_that_did_not_reach_the_store_is_over_when_a_list_does)
 }
 END_TEST
 
+START_TEST(a_store_that_is_away_at_the_next_one_is_no_end_of_it)
+{
+    auto_agent_sim struct agent_sim sim;
+    struct agent_config config = agent_sim_config("@hourly");
+
+    config.prunes = true;
+    config.has_notify = true;
+    agent_sim_init_with(&sim, &config, TEN_PAST);
+    agent_sim_has_backup(&sim, AGENT_SIM_MIN, 1000);
+    agent_sim_next(&sim, JOB_PRUNE, 1,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_DENIED", .message = "403"});
+    agent_sim_run(&sim, AGENT_SIM_H);
+    agent_sim_next(&sim, JOB_PRUNE, 1,
+                   (struct agent_sim_outcome){
+                       .exit_code = ERR_STORE, .code = "STORE_UNREACHABLE", .message = "away"});
+    agent_sim_run(&sim, AGENT_SIM_H); /* the list behind it goes well */
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 2);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_STORE_UNREACHABLE));
+    ck_assert(agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+    agent_sim_run(&sim, AGENT_SIM_H);
+    ck_assert_uint_eq(sim.jobs[JOB_PRUNE].started, 3);
+    ck_assert(!agent_sim_has(&sim, PROBLEM_STORE_DENIED));
+    ck_assert_uint_eq(sim.told, 4); /* the beginning and the end of each */
+}
+END_TEST
+
 START_TEST(a_drill_that_failed_is_a_problem_until_one_goes_well)
 {
     auto_agent_sim struct agent_sim sim;
@@ -387,6 +414,7 @@ int main(void)
     tcase_add_test(tests, retention_follows_each_backup_and_the_list_is_read_again);
     tcase_add_test(tests, retention_that_is_refused_is_one_alarm_until_it_is_not);
     tcase_add_test(tests, retention_that_did_not_reach_the_store_is_over_when_a_list_does);
+    tcase_add_test(tests, a_store_that_is_away_at_the_next_one_is_no_end_of_it);
     tcase_add_test(tests, a_drill_that_failed_is_a_problem_until_one_goes_well);
     tcase_add_test(tests, retention_that_is_switched_off_is_no_problem_any_more);
     tcase_add_test(tests, what_somebody_has_verified_by_hand_ends_the_problem);
