@@ -45,6 +45,9 @@ in_compose() {
     redkeep_does backup >/dev/null
 
     in_compose 'stop the server'
+    in_compose 'a copy of it' >/dev/null 2>&1
+    [[ -s data.before/dump.rdb ]]
+    grep -qxF /data.before/ .gitignore # it is data
     in_compose '`redkeep …`' list >"$dir/list"
     grep -q "$(jq -r .id "$dir/good").*pinned" "$dir/list"
     in_compose '`ls`, `cp`, `truncate` … on the data' | cat >/dev/null
