@@ -29,6 +29,8 @@ struct volume_names volume_names_of(const struct server_names *set)
     };
 }
 
+#define LONE_TIME_MAX 32 /* "#TS:", a number, CRLF */
+
 static void say_file(char what[VOLUME_WHAT_MAX], const char *name, uint64_t size)
 {
     char human[32];
@@ -45,6 +47,17 @@ static bool ends_with(const char *text, const char *tail)
     return len >= tail_len && strcmp(text + len - tail_len, tail) == 0;
 }
 
+/* All that a base of commands holds whose server writes times, but had no key: one of them. */
+static bool is_lone_time(int fd, const struct stat *st)
+{
+    char text[LONE_TIME_MAX + 1] = "";
+    struct err ignored;
+
+    return st->st_size <= LONE_TIME_MAX &&
+           fs_pread_all(fd, text, (size_t)st->st_size, 0, "", &ignored) == 0 &&
+           strncmp(text, "#TS:", 4) == 0 && strcspn(text, "\n") + 1 == (size_t)st->st_size;
+}
+
 /* Is this file of an AOF set what an empty server writes? Unreadable means no. */
 static bool is_empty_aof_file(int aof_fd, const struct aof_file *file)
 {
@@ -56,6 +69,8 @@ static bool is_empty_aof_file(int aof_fd, const struct aof_file *file)
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || file->seq != 1)
         return false;
     if (st.st_size == 0)
+        return true;
+    if (file->type == AOF_BASE && is_lone_time(fd, &st))
         return true;
     return file->type == AOF_BASE && rdb_probe_fd(fd, file->name, &rdb, &ignored) == 0 &&
            rdb_is_empty(&rdb.head) && !rdb.head.has_functions && !rdb.head.has_module_aux;

@@ -141,6 +141,19 @@ cut_by() {
     holds later string:1
 }
 
+@test "a start that was empty beside a dump, with a time in its base, is made good" {
+    server_start --appendonly no
+    cli SET a 1 >/dev/null
+    server_stop
+    server_start --appendonly yes --save '' --aof-use-rdb-preamble no --aof-timestamp-enabled yes
+    server_kill
+    grep -q '^#TS:' "$aof/appendonly.aof.1.base.aof"
+    alone starts_empty
+    finds empty-aof-beside-dump .fixable
+    mends empty-aof-beside-dump
+    holds a
+}
+
 @test "an append-only file of 0 bytes, of before 7.0, beside a dump: the server starts empty" {
     server_start --appendonly no
     cli SET a 1 >/dev/null

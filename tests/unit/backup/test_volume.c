@@ -203,6 +203,8 @@ END_TEST
 
 static const char *const yes[] = {"--appendonly", "yes", NULL};
 static const char *const resp[] = {"--appendonly", "yes", "--aof-use-rdb-preamble", "no", NULL};
+static const char *const times[] = {
+    "--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--aof-timestamp-enabled", "yes", NULL};
 static const char *const named[] = {
     "--appendonly", "yes",          "--appendfilename", "my.aof", "--appenddirname",
     "mydir",        "--dbfilename", "my.data",          NULL};
@@ -216,6 +218,9 @@ static const struct {
 } servers[] = {
     {"first empty start", yes, &defaults, {NULL}, false},
     {"first empty start, RESP", resp, &defaults, {NULL}, false},
+    {"first empty start, RESP with times", times, &defaults, {NULL}, false},
+    {"one key, RESP with times", times, &defaults, {"SET a b"}, true},
+    {"one key, rewritten with times", times, &defaults, {"SET a b", "BGREWRITEAOF"}, true},
     {"first empty start, names", named, &custom, {NULL}, false},
     {"only looked at", yes, &defaults, {"GET a", "INFO", "DBSIZE"}, false},
     {"one key", yes, &defaults, {"SET a b"}, true},
