@@ -341,6 +341,11 @@ static int64_t written_at(const struct guard_set *set)
     return newest;
 }
 
+static void release_set(struct guard_set *set)
+{
+    aof_manifest_release(&set->list);
+}
+
 /* Is the base still the dump? Of a copy, where there are no links, its size tells: its time is
  * later than that of the dump. */
 static bool mirrors(const struct guard_set *set, const struct buf *text,
@@ -358,18 +363,19 @@ int guard_look_at_ignored_aof(struct guard_job *job, const struct guard_dump *du
 {
     auto_close int fd = -1;
     auto_buf struct buf text = {0};
-    auto_aof_manifest struct aof_manifest list = {0};
-    struct guard_set set = {.job = job};
+    auto_with(release_set) struct guard_set set = {.job = job, .fd = -1};
+    bool usable = false;
 
     buf_init(&text, AOF_MANIFEST_MAX);
     /* what cannot be looked at, this server does not look at either */
     if (fs_open_dir(job->dir_fd, job->names.appenddirname, &fd, err) < 0 ||
-        fs_read_file(fd, job->manifest_name, &text, err) < 0 ||
-        aof_manifest_parse(buf_text(&text), text.len, job->manifest_name, &list, err) < 0)
+        fs_read_file(fd, job->manifest_name, &text, err) < 0)
         return 0;
     set.fd = fd;
-    set.list = list;
-    if (!guard_holds_data(&set, &list) || mirrors(&set, &text, dump) ||
+    /* but the manifest, which every server reads */
+    if (parse_manifest(&set, &text, &usable, err) < 0)
+        return -1;
+    if (!usable || !guard_holds_data(&set, &set.list) || mirrors(&set, &text, dump) ||
         (dump->is_there && written_at(&set) <= dump->st.st_mtime))
         return 0;
     auto_free char *path = guard_path_of(job, job->manifest_name);

@@ -345,6 +345,20 @@ cut_by() {
     compgen -G "$aof/redkeep-kept.appendonly.aof.manifest"
 }
 
+@test "a manifest without its last newline keeps a server with appendonly no down, too" {
+    an_aof_server
+    cli SAVE >/dev/null
+    server_kill
+    truncate -s -1 "$manifest"
+    alone exits_with_1 --appendonly no
+    export REDKEEP_APPENDONLY=no
+    finds manifest-without-newline .fixable
+    mends manifest-without-newline
+    server_start --appendonly no
+    [[ $(cli DBSIZE) == 3 ]]
+    server_kill
+}
+
 @test "a manifest that is no manifest is made anew from the files" {
     an_aof_server
     server_kill
