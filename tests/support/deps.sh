@@ -7,12 +7,13 @@ set -euo pipefail
 build=(gcc libc6-dev binutils make pkg-config libcurl4-openssl-dev libarchive-dev libzstd-dev
     libcjson-dev libssl-dev libexpat1-dev libhiredis-dev libmicrohttpd-dev)
 test=("${build[@]}" check libsubunit-dev bats redis-server redis-tools ceph-mon ceph-osd radosgw
-    openssl zstd tar jq curl strace procps tzdata prometheus chromium man-db groff-base mandoc)
+    openssl zstd tar jq curl strace procps iproute2 tzdata prometheus chromium man-db groff-base
+    mandoc)
 lint=("${build[@]}" check libsubunit-dev clang clang-format clang-tidy cppcheck shellcheck
     universal-ctags libclang-rt-14-dev)
 bench=("${build[@]}" redis-server redis-tools zstd rclone restic awscli python3 curl openssl)
 matrix=("${test[@]}" mmdebstrap patchelf)
-containers=("${test[@]}" mmdebstrap runc iptables iproute2 git)
+containers=("${test[@]}" mmdebstrap runc iptables git)
 kubernetes=("${containers[@]}" golang-go dpkg-dev containerd containernetworking-plugins etcd-server
     python3 python3-yaml)
 
