@@ -249,6 +249,8 @@ static const char *check_names(const struct guard_set *set, const struct aof_man
     struct stat base;
     struct stat incr;
 
+    if (guard_old_file_has_bytes(set->job))
+        return "there is an append-only file of a server before 7.0, too";
     if (there->count == 0 || there->files[0].type != AOF_BASE)
         return "there is no base file";
     if (there->count > 1 && there->files[1].type == AOF_BASE)

@@ -334,6 +334,23 @@ cut_by() {
     diff <(echo "$before") <(picture "$data")
 }
 
+@test "append-only files without a manifest and one of before 7.0: which is meant is not guessed" {
+    an_aof_server
+    server_kill
+    rm "$manifest" "$incr"
+    printf '*3\r\n$3\r\nSET\r\n$3\r\nold\r\n$1\r\n1\r\n' >"$data/appendonly.aof"
+    printf '*3\r\n$3\r\nSET\r\n$3\r\nnew\r\n$1\r\n1\r\n' >"$aof/appendonly.aof.1.base.aof"
+    rm "$aof"/*.rdb
+    takes_the_old() {
+        server_start --appendonly yes
+        [[ $(cli EXISTS old) == 1 && $(cli EXISTS new) == 0 ]]
+        server_kill
+    }
+    alone takes_the_old
+    finds aof-without-manifest '(.fixable | not) and (.why | test("before 7.0, too"))'
+    refused 6 corrupt guard --fix
+}
+
 @test "a manifest without its last newline: the server exits" {
     an_aof_server
     server_kill

@@ -56,6 +56,7 @@ const struct trap traps[] = {
      YES,
      {{BASE, RDB, NULL, 0, 50}, {INCR, BYTES(DB0 "*"), 40}, {INCR2, BYTES(DB0 SET), 0}}},
     {"aof-without-manifest", 1, 0, YES, {{BASE, RDB_HALF, NULL, 0, 0}}},
+    {"aof-without-manifest", 1, 0, YES, {{BASE, RDB, NULL, 0, 0}, {OLD, BYTES(DB0 SET), 0}}},
     {"aof-without-manifest", 1, 0, YES, {{INCR, BYTES(DB0 SET), 0}}},
     {"aof-without-manifest",
      1,
