@@ -110,6 +110,12 @@ is_health() {
     [[ $(of "$1" '{{.State.Health.Status}}') == "$2" ]]
 }
 
+# has_backup: the sidecar's own first one, which may come late, has been stored. Until then another one is
+# refused, and a restart of the server would have it taken at some other moment.
+has_backup() {
+    redkeep_does list --json | true_of '.backups | length > 0'
+}
+
 # Every type of value, and after that one start of the server: what it keeps in memory alone, no file
 # brings back.
 fill() {
@@ -118,6 +124,7 @@ fill() {
         <"$top/tests/integration/dataset.lua" >/dev/null
     printf '#!lua name=shop\nredis.register_function("price", function() return 42 end)\n' |
         in_redis redis-cli "${tls[@]}" -x FUNCTION LOAD REPLACE >/dev/null
+    until_true has_backup
     compose restart redis >/dev/null 2>&1
     until_true is_health redis healthy
     [[ $(cli DBSIZE) -gt 500 ]]

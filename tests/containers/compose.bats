@@ -26,7 +26,7 @@ comes_back() {
 
     up
     fill
-    redkeep_does backup --json | jq -e '.id | length > 0' >/dev/null
+    redkeep_does backup --json | true_of '.id | length > 0'
     cli SET late "written after the last backup" >/dev/null
     before=$(fingerprint)
     down_and_lost
@@ -69,7 +69,7 @@ comes_back() {
     [[ $(cli MODULE LIST) == *standin* ]] # those of the image, as without redkeep
     [[ $(compose exec -T redis cat /proc/sys/net/core/somaxconn) == 1024 ]]
     run --separate-stderr redkeep_does check --only memory-limit --json
-    jq -e '.checks[0].value | contains("768.0 MiB")' <<<"$output" # the sidecar sees the server's limits
+    true_of '.checks[0].value | contains("768.0 MiB")' <<<"$output" # the sidecar sees the server's limits
     [[ $(cli CONFIG GET appendonly) == *yes && $(cli CONFIG GET save) == *3600* ]]
     has_no_rights redis
     secrets_stay_secret

@@ -129,7 +129,7 @@ teardown() {
     [[ $(stat -c '%a %u' secrets/redis/password secrets/redkeep/redis-password backups | sort -u) == \
         $'600 999\n700 999' ]]
     run --separate-stderr redkeep_does check --json # the sidecar may do what the checks need
-    jq -e '.checks | length > 10' <<<"$output"
+    true_of '.checks | length > 10' <<<"$output"
 }
 
 @test "ready is who has loaded" {
@@ -143,7 +143,7 @@ teardown() {
     compose up --detach >/dev/null 2>&1
     until_true is_loading
     run -1 --separate-stderr redkeep_does ready --json
-    jq -e '.state == "loading" and (.ready | not)' <<<"$output"
+    true_of '.state == "loading" and (.ready | not)' <<<"$output"
     is_health redis starting
     is_health redkeep starting
     until_true says_loading
@@ -212,7 +212,7 @@ http() {
     has_no_rights prometheus
     is_health prometheus healthy
     until_true sees_the_sidecar
-    prometheus rules | jq -e '[.data.groups[].rules[].name] | length > 5' >/dev/null
+    prometheus rules | true_of '[.data.groups[].rules[].name] | length > 5'
 }
 
 # prometheus QUERY
@@ -225,5 +225,5 @@ prometheus() {
 
 sees_the_sidecar() {
     prometheus 'query?query=redkeep_up' >/dev/null &&
-        prometheus targets | jq -e '[.data.activeTargets[].health] == ["up"]'
+        prometheus targets | true_of '[.data.activeTargets[].health] == ["up"]'
 }

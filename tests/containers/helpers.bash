@@ -33,6 +33,11 @@ labelled() {
 
 # ---- conditions ----
 
+# true_of FILTER: `jq -e`, and what says nothing at all is no (of jq 1.6 it is yes)
+true_of() {
+    jq -n -e "input | ($1)" >/dev/null
+}
+
 # until_true COMMAND...: waits for it to succeed; two minutes are a ceiling for slow machines
 until_true() {
     local deadline=$((SECONDS + ${UNTIL_SECONDS:-120}))

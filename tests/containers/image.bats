@@ -221,7 +221,7 @@ sidecar() {
 is_in_repository() {
     once "${hardened[@]}" --network none --volume "$repository:/repository" \
         --env REDKEEP_REPOSITORY=file:///repository --env REDKEEP_INSTANCE=db "$image" list --json |
-        jq -e ".backups | length >= $1"
+        true_of ".backups | length >= $1"
 }
 
 @test "the sidecar becomes healthy, and a stop in order ends it with 0" {
@@ -271,7 +271,8 @@ inside() {
 # tls_server: answers https with 404; $port
 tls_server() {
     certificate
-    inside openssl s_server -accept 127.0.0.1:0 \
+    # not by `inside`: whose shell would be what is killed at the end
+    "$top/tests/support/docker.sh" inside "$DOCKER_DIR" openssl s_server -accept 127.0.0.1:0 \
         -cert "$dir/cert.pem" -key "$dir/key.pem" -WWW -naccept 1000 </dev/null >"$dir/tls.log" 2>&1 3>&- &
     tls=$!
     until_true grep -q '^ACCEPT ' "$dir/tls.log"
