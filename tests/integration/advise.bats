@@ -141,7 +141,7 @@ asked() {
 }
 
 drill_is_known() {
-    "$redkeep" advise --json | jq -e '.recovery_volume_seconds >= 1' >/dev/null
+    "$redkeep" advise --json | true_of '.recovery_volume_seconds >= 1'
 }
 
 address() {
@@ -211,16 +211,11 @@ second_is_over() {
 }
 
 says_of_load() {
-    curl -sS --max-time 60 "http://$(address)/status" | jq -e "$1" >/dev/null
+    curl -sS --max-time 60 "http://$(address)/status" | true_of "$1"
 }
 
 @test "how fast this server has loaded, the sidecar has seen" {
-    server_start --save ''
-    fill 20000
-    cli SAVE >/dev/null
-    server_kill
-    # far longer than the test, until it is told to hurry
-    server_launch --save '' --key-load-delay 2000 --loading-process-events-interval-bytes 1024
+    loads_slowly
     REDKEEP_REPOSITORY=file://$dir/repository REDKEEP_HTTP_LISTEN=127.0.0.1:0 REDKEEP_BACKUP_SCHEDULE=off \
         REDKEEP_LOG_FORMAT=json "$redkeep" run </dev/null >"$dir/sidecar.out" 2>"$dir/sidecar.log" 3>&- &
     echo "$!" >>"$pids"

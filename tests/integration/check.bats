@@ -616,9 +616,7 @@ slots_are_served() {
 
 # sidecar_says FILTER: of /status, now
 sidecar_says() {
-    local body # jq -e takes nothing at all for a yes
-
-    body=$(curl -sS --max-time 60 "$url/status") && jq -e "$@" <<<"$body" >/dev/null
+    curl -sS --max-time 60 "$url/status" | true_of "$1"
 }
 
 listens() {

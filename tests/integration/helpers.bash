@@ -39,6 +39,11 @@ end_world() {
 
 # ---- conditions ----
 
+# true_of FILTER: `jq -e`, and what says nothing at all is no (of jq 1.6 it is yes)
+true_of() {
+    jq -n -e "input | ($1)" >/dev/null
+}
+
 # until_true COMMAND...: waits for it to succeed; the limit is a ceiling for slow machines, not an
 # expectation
 until_true() {
@@ -61,7 +66,13 @@ is_gone() {
 stop_pid() {
     kill -s "$1" "$2" 2>/dev/null || true
     wait "$2" 2>/dev/null || true # ours; any other is waited for below
-    until_true is_gone "$2"
+    until_true is_gone "$2" && forget "$2"
+}
+
+# forget PID: it has ended, and in a minute or two its number may be that of another test's process,
+# which end_world must not kill
+forget() {
+    sed -i "/^$1\$/d" "$pids"
 }
 
 # ---- the server ----
@@ -114,6 +125,16 @@ info() {
 
 info_is() {
     [[ $(info "$1") == "$2" ]]
+}
+
+# loads_slowly OPTION...: a server that has 20000 keys, dies, and loads for minutes, until it is told to
+# hurry: `cli CONFIG SET key-load-delay 0`; it listens after each key
+loads_slowly() {
+    server_start --save '' --rdbcompression no "$@"
+    cli DEBUG POPULATE 20000 key 1100 >/dev/null
+    cli SAVE >/dev/null
+    server_kill
+    server_launch --save '' --key-load-delay 20000 --loading-process-events-interval-bytes 1024 "$@"
 }
 
 # saves_slowly MICROSECONDS: so long for each of its keys; what waits for such a save to be seen and
@@ -245,6 +266,7 @@ launch() {
 ended() {
     status=0
     wait "$job" || status=$?
+    forget "$job"
     output=$(cat "$dir/job.out")
     stderr=$(cat "$dir/job.err")
     message=$(tail -n 1 <<<"$stderr" | jq -r '.msg + (.hint // "" | " HINT: " + .)')
@@ -294,11 +316,12 @@ says() {
 
 # json FILTER [ARGUMENT...]: the filter holds for the answer of the last run
 json() {
-    jq -e "$@" <<<"$output" >/dev/null || {
+    # of nothing at all jq 1.6 says yes
+    if [[ -z $output ]] || ! jq -e "$@" <<<"$output" >/dev/null; then
         printf 'not so: %s\n' "$1"
         show
         return 1
-    }
+    fi
 }
 
 # backup ARGUMENT...: a backup that has to succeed; $id

@@ -91,7 +91,7 @@ lease_of() {
     pair
     take_turns
     [[ $(ls "$dir/repository/leases") == "$replid.json" ]]
-    lease_of "$replid" | jq -e '.free and .instance == "db-1"'
+    lease_of "$replid" | true_of '.free and .instance == "db-1"'
     does 0 list --json
     json '.backups | length == 1'
     does 0 verify
@@ -101,7 +101,7 @@ lease_of() {
     in_s3
     pair
     take_turns
-    s3 GET "/$prefix/leases/$replid.json" | jq -e '.free and .instance == "db-1"'
+    s3 GET "/$prefix/leases/$replid.json" | true_of '.free and .instance == "db-1"'
 }
 
 @test "without the lease they do" {
@@ -121,7 +121,7 @@ lease_of() {
     backup
     [[ ! -e $dir/repository/leases ]]
     backup --backup-lease shard-7
-    lease_of shard-7 | jq -e '.free and .instance == "db-0" and .term_seconds == 60'
+    lease_of shard-7 | true_of '.free and .instance == "db-0" and .term_seconds == 60'
     refused 2 config backup --backup-lease a/b
 }
 
@@ -129,14 +129,14 @@ lease_of() {
     server_start --appendonly no
     cli DEBUG POPULATE 3000 >/dev/null
     REDKEEP_DATA_DIR=$dir/repository refused 7 server backup --backup-lease x
-    lease_of x | jq -e .free
+    lease_of x | true_of .free
     saves_slowly 1000
     launch backup --json --backup-lease x
     hold_save
-    lease_of x | jq -e '.free | not'
+    lease_of x | true_of '.free | not'
     kill -TERM "$job"
     ended 1
-    lease_of x | jq -e .free
+    lease_of x | true_of .free
     saves_slowly 0
     let_save_go
     until_true is_not_saving

@@ -65,12 +65,7 @@ pings() {
 }
 
 @test "while it loads, it says how much, how fast, how long" {
-    server_start --save ""
-    fill 20000
-    cli SAVE >/dev/null
-    server_kill
-    # far longer than the test, until it is told to hurry
-    server_launch --save "" --key-load-delay 2000 --loading-process-events-interval-bytes 1024
+    loads_slowly
     until_true exits_with 1
     is_state 1 loading
     until_true rate_is_told

@@ -167,7 +167,8 @@ hook() {
     hook 200
     restore
     last_restore '.skipped == 1 and .backup == $id' --arg id "$old"
-    tail -n 1 "$dir/heard" | jq -e --arg old "$old" --arg new "$new" '.event == "restored" and
+    output=$(tail -n 1 "$dir/heard")
+    json --arg old "$old" --arg new "$new" '.event == "restored" and
         .instance == "db-0" and .code == null and (.what | contains("restored \($old)") and
         contains("1 keys") and contains("passed over \($new)") and contains("digest"))'
     [[ $(grep -c ^POST "$dir/heard") == 1 ]]

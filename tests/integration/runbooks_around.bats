@@ -86,7 +86,7 @@ state_is() {
 }
 
 has_problem() {
-    curl -sS "http://$address/status" | jq -e --arg code "$1" 'any(.problems[]; .code == $code)' >/dev/null
+    curl -sS "http://$address/status" | true_of "any(.problems[]; .code == \"$1\")"
 }
 
 # says_ready RC: what `redkeep ready` says now; $said
