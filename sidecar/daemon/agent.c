@@ -159,11 +159,13 @@ bool agent_is_running(const struct agent *agent, enum job_kind job)
 void agent_start(struct agent *agent, enum job_kind job, char *input, struct agent_time now)
 {
     struct agent_job *inside = &agent->jobs[job];
+    struct status_job *shown = &agent->status->jobs[job];
 
     agent_job_clear(inside);
     inside->heard_ms = now.mono_ms;
     inside->started_mono_ms = now.mono_ms;
-    agent->status->jobs[job].is_running = true;
+    shown->is_running = true;
+    shown->started_ms = now.wall_ms;
     agent_push(agent, (struct agent_action){.kind = AGENT_START, .job = job, .text = input});
 }
 

@@ -84,7 +84,7 @@ struct agent_end {             /* how a job ended */
     int signal;                /* 0: none */
     const struct json *answer; /* what it wrote to stdout; NULL: nothing that is JSON */
 };
-void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid, struct agent_time now);
+void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid);
 void agent_on_end(struct agent *agent, enum job_kind job, const struct agent_end *end,
                   struct agent_time now);
 

@@ -131,14 +131,12 @@ static void forget_doing(struct status_job *shown)
     set_text(&shown->doing, NULL);
 }
 
-void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid, struct agent_time now)
+void agent_on_started(struct agent *agent, enum job_kind job, int64_t pid)
 {
     struct status_job *shown = &agent->status->jobs[job];
 
     shown->pid = pid;
-    shown->started_ms = now.wall_ms;
     shown->count_started++;
-    forget_doing(shown);
 }
 
 /* Why it failed: its own words, or what can be seen from outside. */

@@ -207,8 +207,7 @@ static void do_start(struct supervisor *self, const struct agent_action *action)
     if (rc != 0)
         fail_to_start(self, action->job, &err);
     else
-        agent_on_started(self->agent, action->job, job_pid(self->jobs[action->job]),
-                         time_now(self));
+        agent_on_started(self->agent, action->job, job_pid(self->jobs[action->job]));
     endpoints_unlock(self->endpoints);
 }
 

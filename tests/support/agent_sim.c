@@ -162,7 +162,7 @@ static void start(struct agent_sim *sim, enum job_kind kind, const char *input)
         end_job(sim, kind, &how);
         return;
     }
-    agent_on_started(sim->agent, kind, 1000 + kind, sim->now);
+    agent_on_started(sim->agent, kind, 1000 + kind);
 }
 
 static void stop(struct agent_sim *sim, enum job_kind kind, bool is_kill)
@@ -195,6 +195,7 @@ static void act(struct agent_sim *sim)
         assert(!sim->has_exited);
         switch (action.kind) {
         case AGENT_START:
+            assert(sim->status.jobs[action.job].started_ms == sim->now.wall_ms);
             start(sim, action.job, text);
             break;
         case AGENT_STOP:
