@@ -11,6 +11,7 @@
 #include "backup/guard_job.h"
 #include "backup/stage.h"
 #include "base/mem.h"
+#include "redis/temp_file.h"
 
 #define UNKNOWN_MAX 20            /* entries of the directory that are told of */
 #define TEMP_AGE_S ((int64_t)600) /* a save that is still written is younger */
@@ -205,7 +206,7 @@ static int look_at_entries(struct guard_job *job, struct err *err)
 
         if (fstatat(job->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue; /* it has gone meanwhile */
-        if (volume_is_temp(name) && S_ISREG(st.st_mode) && strcmp(name, job->names.dbfilename) != 0)
+        if (temp_file_is_name(name) && S_ISREG(st.st_mode) && strcmp(name, job->names.dbfilename) != 0)
             find_temp(job, name, &st);
         else if (!is_known(job, name) && unknown++ < UNKNOWN_MAX)
             (void)guard_add(job,

@@ -19,6 +19,7 @@
 #include "base/parse.h"
 #include "redis/aof_manifest.h"
 #include "redis/rdb_probe.h"
+#include "redis/temp_file.h"
 
 struct volume_names volume_names_of(const struct server_names *set)
 {
@@ -123,30 +124,10 @@ static int aof_dir_holds_data(int dir_fd, const char *name, const struct volume_
     return 0;
 }
 
-bool volume_is_temp(const char *name)
-{
-    static const struct {
-        const char *head;
-        const char *tail;
-    } kinds[] = {{"temp-rewriteaof-bg-", ".aof"}, {"temp-rewriteaof-", ".aof"}, {"temp-", ".rdb"}};
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        size_t len = strlen(kinds[i].head);
-
-        if (strncmp(name, kinds[i].head, len) != 0)
-            continue;
-        size_t digits = strspn(name + len, "0123456789.");
-        /* the dot of the tail is one of them */
-        return digits > 1 && name[len] != '.' &&
-               strcmp(name + len + digits - 1, kinds[i].tail) == 0;
-    }
-    return false;
-}
-
 /* A dump, or an append-only file of a server before 7.0. */
 static bool is_file_of_a_server(const char *name)
 {
-    return (ends_with(name, ".rdb") || ends_with(name, ".aof")) && !volume_is_temp(name);
+    return (ends_with(name, ".rdb") || ends_with(name, ".aof")) && !temp_file_is_name(name);
 }
 
 /* Any other directory: one that a server under other names may have written, or in which somebody

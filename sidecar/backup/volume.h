@@ -43,9 +43,4 @@ int volume_holds_data(int dir_fd, const struct volume_names *names, bool *out_ho
 int volume_entry_holds_data(int dir_fd, const char *entry, const struct volume_names *names,
                             bool *out_holds, char what[VOLUME_WHAT_MAX], struct err *err);
 
-/* Is it the name of what a server writes before it is renamed: "temp-<pid>.rdb",
- * "temp-<time>.<pid>.rdb", "temp-rewriteaof-<pid>.aof", "temp-rewriteaof-bg-<pid>.aof"? Whatever
- * else begins so is somebody's. Pure. */
-bool volume_is_temp(const char *name);
-
 #endif

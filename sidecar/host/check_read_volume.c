@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "host/check_read.h"
 #include "host/mounts.h"
+#include "redis/temp_file.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define FSYNC_BYTES 4096
@@ -30,25 +31,6 @@ struct check_reading {
     struct fs_list entries;  /* with a NULL behind the last */
     struct fs_list leftover; /* names of entries, with a NULL behind the last */
 };
-
-static bool begins(const char *text, const char *what)
-{
-    return strncmp(text, what, strlen(what)) == 0;
-}
-
-static bool ends(const char *text, const char *what)
-{
-    size_t len = strlen(text);
-    size_t what_len = strlen(what);
-
-    return len >= what_len && strcmp(text + len - what_len, what) == 0;
-}
-
-static bool is_temp_name(const char *name)
-{
-    return begins(name, "temp-") &&
-           (ends(name, ".rdb") || (begins(name, "temp-rewriteaof-") && ends(name, ".aof")));
-}
 
 static bool is_old(int dir_fd, const char *name, int64_t now_ms)
 {
@@ -79,7 +61,7 @@ static void read_names(struct check_facts *facts, int dir_fd, struct check_readi
     if (all->count > 0)
         qsort(all->names, all->count, sizeof(*all->names), compare_names);
     for (size_t i = 0; i < all->count; i++) {
-        if (is_temp_name(all->names[i]) && is_old(dir_fd, all->names[i], facts->now_ms))
+        if (temp_file_is_name(all->names[i]) && is_old(dir_fd, all->names[i], facts->now_ms))
             append(&reading->leftover, all->names[i]);
     }
     append(all, NULL);

@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "host/check_server.h"
 #include "redis/server_version.h"
+#include "redis/temp_file.h"
 
 #define INODES_NEEDED 16 /* a save and a rewrite at once make six files */
 #define INODES_WANTED 1000
@@ -260,9 +261,7 @@ static void look_leftovers(const struct check_facts *facts, struct check_result 
             (void)buf_printf(&line, &ignored, " %s", names[i]);
         check_fix_by(result, "cd %s && rm --%s", check_shell_path(facts), buf_text(&line));
     } else {
-        check_fix_by(result,
-                     "find %s -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
-                     "'temp-rewriteaof-*.aof' \\) -mtime +0 -delete",
+        check_fix_by(result, "find %s -maxdepth 1 -type f " TEMP_FILE_FIND " -mtime +0 -delete",
                      check_shell_path(facts));
     }
 }

@@ -462,6 +462,16 @@ slots_are_served() {
     json '[.checks[] | select(.scope == "backup" and .status == "ok")] == []'
 }
 
+@test "what a killed server has left goes by the line to paste, and nothing else" {
+    local theirs=(temp-{1,2,3,4}.rdb temp-1763700000.77.rdb temp-rewriteaof-{7,bg-7}.aof)
+    local others=(temp-import.rdb temp-2026-1.rdb temp-rewriteaof-x.aof dump.rdb temp-9.rdb)
+    (cd "$data" && touch -d '2 days ago' "${theirs[@]}" "${others[@]}" && touch temp-9.rdb)
+    run --separate-stderr "$redkeep" check --json --only leftover-temp-files
+    [[ $(field leftover-temp-files fix) == "find "* ]]
+    bash -c "$(field leftover-temp-files fix)"
+    diff <(printf '%s\n' "${others[@]}" | sort) <(ls "$data")
+}
+
 @test "a server that cannot be asked is exit 7, whatever else is reported" {
     refused 7 server check --json
     says "$socket"

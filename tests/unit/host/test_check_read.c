@@ -319,6 +319,7 @@ START_TEST(a_volume_is_read)
     write_aged(dir_fd, "temp-rewriteaof-bg-7.aof", 90000, now_ms);
     write_aged(dir_fd, "temp-8.rdb", 86000, now_ms);
     write_aged(dir_fd, "temp-9.aof", 90000, now_ms);
+    write_aged(dir_fd, "temp-import.rdb", 90000, now_ms);
     write_aged(dir_fd, "dump.rdb", 90000, now_ms);
     write_aged(dir_fd, "temp-dir.rdb/x", 90000, now_ms);
     auto_free char *real = realpath(path, NULL);
@@ -345,8 +346,13 @@ START_TEST(a_volume_is_read)
     ck_assert_int_eq(volume->mode, 02750);
     ck_assert_int_eq(volume->fsync_us, -1);
     ck_assert_int_eq(volume->repository_is_inside, 1);
-    static const char *const names[] = {"dump.rdb",   "temp-7.rdb",   "temp-8.rdb",
-                                        "temp-9.aof", "temp-dir.rdb", "temp-rewriteaof-bg-7.aof"};
+    static const char *const names[] = {"dump.rdb",
+                                        "temp-7.rdb",
+                                        "temp-8.rdb",
+                                        "temp-9.aof",
+                                        "temp-dir.rdb",
+                                        "temp-import.rdb",
+                                        "temp-rewriteaof-bg-7.aof"};
     for (int i = 0; i < COUNT(names); i++)
         ck_assert_str_eq(volume->entries[i], names[i]);
     ck_assert_ptr_null(volume->entries[COUNT(names)]);

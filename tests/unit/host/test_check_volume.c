@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis/temp_file.h"
 #include "support/check_case.h"
 
 #define GIB (INT64_C(1) << 30)
@@ -218,18 +219,14 @@ START_TEST(leftovers_are_named_and_removed_by_name)
                       "cd /data && rm -- temp-12.rdb temp-rewriteaof-7.aof");
     c.facts.volume.old_temp_files = odd;
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "rm -rf ~\\n",
-                      "find /data -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
-                      "'temp-rewriteaof-*.aof' \\) "
-                      "-mtime +0 -delete");
+                      "find /data -maxdepth 1 -type f " TEMP_FILE_FIND " -mtime +0 -delete");
     c.facts.volume.old_temp_files = many;
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "temp-5.rdb and 2 more",
-                      "find /data -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
-                      "'temp-rewriteaof-*.aof' \\) "
-                      "-mtime +0 -delete");
+                      "find /data -maxdepth 1 -type f " TEMP_FILE_FIND " -mtime +0 -delete");
     c.facts.volume.path = "/my data'";
     check_case_expect(&c, "leftover-temp-files", CHECK_WARN, "temp-1.rdb",
-                      "find \"${DATA_DIR:?}\" -maxdepth 1 -type f \\( -name 'temp-*.rdb' -o -name "
-                      "'temp-rewriteaof-*.aof' \\) -mtime +0 -delete");
+                      "find \"${DATA_DIR:?}\" -maxdepth 1 -type f " TEMP_FILE_FIND
+                      " -mtime +0 -delete");
     c.facts.volume.old_temp_files = NULL;
     check_case_expect(&c, "leftover-temp-files", CHECK_UNKNOWN, "could not be read", NULL);
     check_case_release(&c);
