@@ -67,6 +67,36 @@ static void tell_profile(const struct starting *starting)
 
 /* ---- the process ---- */
 
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Before anything is given to the server's user: is there a server? As execvp(3) looks for it. */
+static int check_program(const char *name, struct err *err)
+{
+    const char *set = getenv("PATH");
+    const char *at = set != NULL ? set : "/bin:/usr/bin";
+    bool is_path = strchr(name, '/') != NULL;
+
+    if (is_path && is_program(name))
+        return 0;
+    while (!is_path && *at != '\0') {
+        size_t len = strcspn(at, ":");
+        auto_free char *file = xasprintf("%.*s%s%s", (int)len, at, len > 0 ? "/" : "", name);
+
+        if (is_program(file))
+            return 0;
+        at += len + (at[len] == ':');
+    }
+    return err_set(err, ERR_CONFIG,
+                   "cannot start %.200s: there is no such program%s. HINT: name the server behind "
+                   "--, such as redkeep entrypoint -- redis-server",
+                   name, is_path ? "" : " in PATH");
+}
+
 static void raise_limit(const struct starting *starting)
 {
     const char *text = server_conf_get(&starting->merged, "maxclients", NULL);
@@ -346,6 +376,8 @@ static int run(const struct command_context *context, struct err *err)
         with_sidecar = false;
     tell_profile(&starting);
     if (with_sidecar && check_sidecar(&starting.settings, err) != 0)
+        return -1;
+    if (check_program(starting.line.words[0], err) != 0)
         return -1;
     raise_limit(&starting);
     if (become_user(&starting, err) != 0)

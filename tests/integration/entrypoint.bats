@@ -378,6 +378,13 @@ CONF
     refuses 2 'cannot start' -- -- /nonexistent/server --version
 }
 
+@test "nothing is given to the user of a server that is not there" {
+    chown 0:0 "$data"
+    REDKEEP_SERVER_USER=12345 refuses 2 'there is no such program' -- -- redis-servre --dir "$data"
+    REDKEEP_SERVER_USER=12345 refuses 2 'there is no such program' -- -- "$dir/server" --dir "$data"
+    [[ $(stat -c %u "$data") == 0 ]]
+}
+
 @test "flags that the entrypoint of the Valkey image takes from the environment count" {
     mkdir -p "$dir/bin"
     printf '#!/bin/sh\nexec "$@" $VALKEY_EXTRA_FLAGS\n' >"$dir/bin/docker-entrypoint.sh"
@@ -600,7 +607,9 @@ over() {
 @test "so is that of one that ended with 1, or could not be started" {
     entry --with-sidecar -- redis-server --port 0 --no-such-setting x
     over 1
-    entry --with-sidecar -- /nonexistent/redis-server
+    printf '#!/nonexistent/shell\n' >"$dir/redis-server"
+    chmod +x "$dir/redis-server"
+    entry --with-sidecar -- "$dir/redis-server"
     until_true is_gone "$job"
     ended 2
     says 'cannot start the server' No\ such\ file
