@@ -1,8 +1,9 @@
 #!/bin/bash
 # The product's image in real containers: an engine of its own under build/containers, the image built
 # from the Dockerfile, every tests/containers/*.bats, and all of it taken down whatever happens.
-# usage: run.sh [NAME...]    NAME: one file, "image"; without any all of them, kubernetes.bats last and
-#                            alone, since it brings a cluster of its own
+# usage: run.sh [NAME...]    NAME: one file, "image"; without any all of them; last come those that take
+#                            a machine for themselves: kubernetes.bats brings a cluster, newcomer.bats
+#                            runs all the tests in a Debian that has nothing
 # The files find DOCKER_* (tests/support/docker.sh) and REDKEEP_IMAGE in the environment. Where
 # DOCKER_DIR is set already, that engine is used and left running:
 #     . /tmp/docker/env; tests/containers/run.sh image
@@ -52,7 +53,7 @@ together=()
 last=()
 for file in "${files[@]}"; do
     [[ -e $file ]] || give_up "no container test is called $(basename "$file" .bats)"
-    if [[ $file == */kubernetes.bats ]]; then last+=("$file"); else together+=("$file"); fi
+    if [[ $file == */@(kubernetes|newcomer).bats ]]; then last+=("$file"); else together+=("$file"); fi
 done
 
 if [[ -z ${DOCKER_DIR:-} ]]; then
@@ -70,6 +71,8 @@ begin=$SECONDS
 echo "the image: $((SECONDS - begin)) s, $(docker image inspect --format '{{.Size}}' "$REDKEEP_IMAGE") bytes"
 
 ((${#together[@]} == 0)) || tests "$*" "${together[@]}"
-((${#last[@]} == 0)) || INTEGRATION_SECONDS=${INTEGRATION_SECONDS:-1800} tests "$*" "${last[@]}"
+for file in "${last[@]}"; do
+    INTEGRATION_SECONDS=${INTEGRATION_SECONDS:-1800} tests "$*" "$file"
+done
 echo "$passed passed, $failed failed"
 ((failed == 0))
