@@ -295,17 +295,49 @@ static int nothing_helps(const struct restore_job *job, struct err *err)
                    why);
 }
 
+/* *out_end: how many of the catalog, oldest first, may be restored. An id tells when a backup was
+ * taken, and its data may be older: a dump that is stored after the server's end is what an idle
+ * server held long before. So those behind the moment are read, up to the first with younger data.
+ */
+static int find_end(const struct choice *choice, size_t *out_end, struct err *err)
+{
+    const struct catalog *catalog = choice->catalog;
+    const struct restore_options *options = choice->job->options;
+
+    *out_end = catalog->count;
+    if (options->backup_id != NULL || options->at_ms < 0)
+        return 0;
+    while (*out_end > 0 && !restore_is_candidate(options, catalog->ids[*out_end - 1]))
+        (*out_end)--;
+    for (size_t i = *out_end; i < catalog->count; i++) {
+        auto_manifest struct manifest manifest = {0};
+
+        if (catalog_read(choice->store, options->instance, catalog->ids[i], &manifest, err) != 0) {
+            if (err->kind != ERR_NOT_FOUND && err->kind != ERR_CORRUPT && err->kind != ERR_TOO_NEW)
+                return -1;
+            continue; /* the next one tells */
+        }
+        if (manifest.forked_ms > options->at_ms)
+            break;
+        *out_end = i + 1;
+    }
+    return 0;
+}
+
 static int choose_and_restore(const struct choice *choice, struct err *err)
 {
     const struct catalog *catalog = choice->catalog;
     const struct restore_options *options = choice->job->options;
     const struct restore_result *result = choice->job->result;
+    size_t end;
 
-    for (size_t i = catalog->count; i-- > 0;) {
+    if (find_end(choice, &end, err) != 0)
+        return -1;
+    for (size_t i = end; i-- > 0;) {
         const char *id = catalog->ids[i];
         bool passed = false;
 
-        if (!restore_is_candidate(options, id))
+        if (options->backup_id != NULL && !restore_is_candidate(options, id))
             continue;
         if (try_one(choice, id, &passed, err) == 0) {
             if (passed)

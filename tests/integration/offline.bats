@@ -65,6 +65,29 @@ comes_back() {
     }
 }
 
+is_older_than() {
+    [[ $(date +%s) -gt $(($(stat -c %Y "$1") + $2)) ]]
+}
+
+@test "its data is of its end, whenever it is stored: a moment between the two gets it" {
+    server_start --save 3600 1 --appendonly no
+    cli SET early 1 >/dev/null
+    backup
+    clock_ticks
+    cli SET late 1 >/dev/null
+    before=$(fingerprint)
+    cli SHUTDOWN SAVE >/dev/null
+    until_true is_older_than "$data/dump.rdb" 2
+    offline
+    does 0 list --json
+    json '.backups[-1].id[0:15] > (.backups[-1].created_at | gsub("[-:]"; ""))'
+    moment=$(jq -r '.backups[-1].created_at' <<<"$output")
+    lose_volume
+    does 0 restore --at "$moment"
+    server_start --appendonly no
+    [[ $(fingerprint) == "$before" ]]
+}
+
 @test "what SHUTDOWN saved" {
     filled_server --save 3600 1
     backup

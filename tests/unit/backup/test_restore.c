@@ -226,6 +226,36 @@ START_TEST(what_counts_for_a_moment_is_when_the_server_forked)
 }
 END_TEST
 
+static void of_an_idle_server(struct manifest *to)
+{
+    to->forked_ms = TEN + 1000;
+}
+
+START_TEST(so_a_backup_taken_later_may_hold_the_data_of_the_moment)
+{
+    restoring_add(&run, OLD, NULL);
+    restoring_add(&run, MID, of_an_idle_server);
+    restoring_add(&run, NEW, NULL);
+    run.options.at_ms = TEN;
+    restoring_must_restore(&run, OLD);
+    restoring_new_dir(&run);
+    run.options.at_ms = TEN + 1000;
+    restoring_must_restore(&run, MID);
+
+    /* what cannot be read tells nothing, and is only passed over where it may be wanted */
+    static const char *const damaged[] = {MID, NEW};
+    static const char *const expected[] = {OLD, MID};
+    for (size_t i = COUNT(damaged); i-- > 0;) {
+        auto_free char *key = xasprintf(RESTORING_INSTANCE "/backups/%s/backup.json", damaged[i]);
+
+        fake_store_find(&run.fake, key)->data[20] ^= 1;
+        restoring_new_dir(&run);
+        restoring_must_restore(&run, expected[i]);
+        ck_assert_uint_eq(run.result.skipped_count, 0);
+    }
+}
+END_TEST
+
 START_TEST(force_moves_what_is_there_aside)
 {
     restoring_add_three(&run);
@@ -457,6 +487,7 @@ static TCase *options_case(void)
     tcase_add_test(tcase, a_named_backup_that_is_corrupt_is_not_exchanged_for_another);
     tcase_add_test(tcase, a_moment_gets_the_newest_backup_that_is_not_younger);
     tcase_add_test(tcase, what_counts_for_a_moment_is_when_the_server_forked);
+    tcase_add_test(tcase, so_a_backup_taken_later_may_hold_the_data_of_the_moment);
     tcase_add_test(tcase, force_moves_what_is_there_aside);
     tcase_add_test(tcase, a_dry_run_does_nothing);
     tcase_add_test(tcase, a_dry_run_passes_over_data_that_is_gone_or_cut);
