@@ -206,7 +206,8 @@ static int look_at_entries(struct guard_job *job, struct err *err)
 
         if (fstatat(job->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue; /* it has gone meanwhile */
-        if (temp_file_is_name(name) && S_ISREG(st.st_mode) && strcmp(name, job->names.dbfilename) != 0)
+        if (temp_file_is_name(name) && S_ISREG(st.st_mode) &&
+            strcmp(name, job->names.dbfilename) != 0)
             find_temp(job, name, &st);
         else if (!is_known(job, name) && unknown++ < UNKNOWN_MAX)
             (void)guard_add(job,

@@ -76,7 +76,7 @@ static const struct option_spec options[] = {
     {.name = "if-empty", .help = "a directory that holds data is success, left as it is"},
     {.name = "if-backup-exists", .help = "a repository without any backup is success"},
     {.name = "backup", .value = "ID", .help = "this backup instead of the newest"},
-    {.name = "at", .value = "TIME", .help = "the newest backup with data of then or before (RFC 3339)"},
+    {.name = "at", .value = "TIME", .help = "the newest with data of then or before (RFC 3339)"},
     COMMAND_OPTION_AS_OF,
     {.name = "target", .value = "DIR", .help = "into this directory instead of data-dir"},
     {.name = "dry-run", .help = "says what would be done, and does nothing"},

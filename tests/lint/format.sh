@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 bad=0
 find sidecar entrypoint tests -name '*.[ch]' -print0 | sort -z |
-    xargs -0 clang-format --dry-run -Werror 2>&1 | grep 'error:' && bad=1
+    xargs -0 clang-format --dry-run -Werror || bad=1
 
 mapfile -t shells < <({
     find tests entrypoint k8s compose .ci -type f \( -name '*.sh' -o -name '*.bats' -o -name '*.bash' \) \
