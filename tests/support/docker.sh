@@ -63,6 +63,7 @@ rules() {
 network_up() {
     number=$(free_number)
     echo "$number" >"$dir/number"
+    ip netns del "$space" 2>/dev/null || true # left by an engine that was killed
     ip netns add "$space"
     ip link add "$wire" type veth peer name eth0 netns "$space"
     ip addr add "10.213.$number.1/30" dev "$wire"
